@@ -1,0 +1,205 @@
+"""ModelServing: one or more models behind an HTTP endpoint, with an optional capture of what it sees."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from moorage_api.base import ApiModel
+from moorage_api.shared import Condition, Kafka, LocalRef, ObjectMeta, Pod, Storage, Uri
+
+ModelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+RESERVED_MODEL_NAMES = ("v1", "v2", "metrics", "repository")
+"""Names that would hide a path of the server."""
+
+
+class Framework(ApiModel):
+    """The library that the model was saved with; it picks the runtime."""
+
+    name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    """sklearn, onnx or python, or any name that a ModelRuntime lists."""
+    version: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[0-9]+(\.[0-9]+){0,3}$")] | None = (
+        None
+    )
+    """Dotted prefix, quoted: "1" fits 1.7.2."""
+
+
+class Code(ApiModel):
+    """Python that the model needs: exactly one of the two."""
+
+    uri: Uri | None = None
+    """A .zip, .whl, .py file or a folder."""
+    config_map_ref: LocalRef | None = None
+    """A ConfigMap whose keys are file names."""
+
+
+class Tensor(ApiModel):
+    """A named column of a model's input or output."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The column's name."""
+    type: Literal[
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "string",
+    ]
+    """Type of one element."""
+    shape: Annotated[list[Annotated[int, Field(ge=-1)]], Field(max_length=8)] | None = None
+    """Shape of one row's value; absent for a scalar, -1 for a variable dimension."""
+
+
+class ModelSchema(ApiModel):
+    """Names and types, where the artifact does not carry them."""
+
+    features: Annotated[list[Tensor], Field(max_length=4096)] | None = None
+    """Input columns in the order in which the model takes them."""
+    outputs: Annotated[list[Tensor], Field(max_length=256)] | None = None
+    """Output columns."""
+
+
+class Model(ApiModel):
+    """One model and where it comes from."""
+
+    name: ModelName
+    """The name in the URL."""
+    uri: Uri
+    """s3://, http(s)://, pvc://CLAIM/PATH or file:/// of a file or a folder."""
+    framework: Framework
+    """What the model was saved with."""
+    version: (
+        Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None
+    ) = None
+    """The user's own version of the model; part of replies and events."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] | None = None
+    """Digest that the artifact must have; a mismatch refuses to load."""
+    code: Code | None = None
+    """Python that the model needs."""
+    python_class: (
+        Annotated[
+            str,
+            Field(
+                max_length=253,
+                pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$",
+            ),
+        ]
+        | None
+    ) = None
+    """MODULE:CLASS for framework python."""
+    schema_: Annotated[ModelSchema | None, Field(alias="schema")] = None
+    """Names and types of inputs and outputs."""
+    parameters: dict[str, Any] | None = None
+    """Passed to the model's class or loader as they are."""
+
+
+class ReadyWhen(StrEnum):
+    """When a pod counts as ready."""
+
+    ALL_MODELS = "AllModels"
+    ANY_MODEL = "AnyModel"
+
+
+class Http(ApiModel):
+    """Limits of the HTTP server."""
+
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """A request that takes longer is answered 504."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1073741824)] = 16777216
+    """A larger body is answered 413."""
+    max_in_flight: Annotated[int, Field(ge=1, le=65536)] = 1024
+    """Beyond it a request is answered 503 with Retry-After."""
+    ready_when: ReadyWhen = ReadyWhen.ALL_MODELS
+    """Whether one failed model keeps the pod unready."""
+
+
+class CaptureFormat(StrEnum):
+    """How captured events are written."""
+
+    NATIVE = "native"
+    MLRUN_V1 = "mlrun-v1"
+    MLRUN_V2 = "mlrun-v2"
+    CLOUDEVENTS = "cloudevents"
+
+
+class Capture(ApiModel):
+    """Where requests and predictions are written to."""
+
+    kafka: Kafka
+    """The topic."""
+    format: CaptureFormat = CaptureFormat.NATIVE
+    """Encoding of the events."""
+    sample_ratio: Annotated[str, Field(max_length=8, pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$")] = "1.0"
+    """Share of requests that are captured, 0 to 1, quoted."""
+
+
+class ModelServingSpec(ApiModel):
+    """The desired endpoint."""
+
+    models: Annotated[list[Model], Field(min_length=1, max_length=32)]
+    """Models served side by side; all must fit one runtime."""
+    runtime: (
+        Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+        | None
+    ) = None
+    """A ModelRuntime or ClusterModelRuntime by name; otherwise the frameworks decide."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Pods; without it 1, or what an autoscaler says. 0 scales to zero."""
+    http: Http = Http()
+    """Limits of the HTTP server."""
+    capture: Capture | None = None
+    """Where requests and predictions are written to."""
+    storage: Storage | None = None
+    """Object storage that models and code come from."""
+    pod: Pod | None = None
+    """Settings of the pods."""
+
+
+class ModelState(ApiModel):
+    """One model as the pods report it."""
+
+    name: str
+    version: str | None = None
+    digest: str | None = None
+    framework: str | None = None
+    predictor: str | None = None
+    state: Literal["Ready", "Loading", "Failed"]
+    reason: str | None = None
+    message: str | None = None
+
+
+class Address(ApiModel):
+    """Addressable, as KServe and Knative have it."""
+
+    url: str
+
+
+class ModelServingStatus(ApiModel):
+    """What was observed."""
+
+    observed_generation: int | None = None
+    conditions: list[Condition] = []
+    url: str | None = None
+    address: Address | None = None
+    models: list[ModelState] = []
+    runtime: str | None = None
+    revision: str | None = None
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    selector: str | None = None
+
+
+class ModelServing(ApiModel):
+    """A ModelServing object."""
+
+    metadata: ObjectMeta
+    spec: ModelServingSpec
+    status: ModelServingStatus | None = None

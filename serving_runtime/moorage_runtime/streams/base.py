@@ -1,0 +1,74 @@
+"""The one interface of streams; `kafka.py` and `directory.py` implement it, `open_writer`/`open_reader` choose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is written: `headers` are Kafka's; a directory stream keeps the value only."""
+
+    value: bytes
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    events: int = 1
+    """How many captured events the value packs, for counting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is read. `partition` and `offset` say where: a topic's, or a segment's name and byte offset."""
+
+    value: bytes
+    partition: str
+    offset: int
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int | None = None
+    """ms since the epoch, where the stream knows it."""
+
+
+@dataclass(slots=True)
+class WriterStats:
+    """Counts of events (not messages) since the writer was opened."""
+
+    delivered: int = 0
+    dropped: int = 0
+    pending: int = 0
+    error: str | None = None
+    """The stream's own words, while it is failing; None again once it works."""
+
+
+class Writer(Protocol):
+    """Writes messages without ever blocking the caller. What finds no room in the buffer is dropped and counted."""
+
+    structured: bool
+    """Whether headers are lost, so that an encoder has to put everything into the value."""
+    stats: WriterStats
+
+    def write(self, messages: Sequence[Message]) -> None:
+        """Take the messages over; never blocks, never raises for a stream that is down."""
+
+    def flush(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until nothing is pending; whether that was reached."""
+
+    def close(self, timeout: float) -> None:
+        """Flush, then release; what is still pending counts as dropped."""
+
+
+class Reader(Protocol):
+    """Reads records in order (per partition), from a position that `commit` keeps for the group."""
+
+    def poll(self, most: int, timeout: float) -> list[Record]:
+        """At most `most` records, waiting up to `timeout` seconds for the first."""
+
+    def commit(self) -> None:
+        """Keep the position after all records returned so far."""
+
+    def close(self) -> None:
+        """Release the reader; nothing is committed."""
+
+
+class StreamError(Exception):
+    """A stream cannot be opened; the message names the URI and the cause."""
