@@ -1,12 +1,12 @@
 """ModelServing: one or more models behind an HTTP endpoint, with an optional capture of what it sees."""
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moorage_api.base import ApiModel
-from moorage_api.shared import Condition, Kafka, LocalRef, ObjectMeta, Pod, Storage, Uri
+from moorage_api.base import ApiEnum, ApiModel, ListMap, Rule
+from moorage_api.pod import Pod
+from moorage_api.shared import Condition, FreeForm, Kafka, LocalRef, ObjectMeta, Storage, Text, Uri
 
 ModelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 RESERVED_MODEL_NAMES = ("v1", "v2", "metrics", "repository")
@@ -26,6 +26,14 @@ class Framework(ApiModel):
 
 class Code(ApiModel):
     """Python that the model needs: exactly one of the two."""
+
+    rules = (
+        Rule(
+            "has(self.uri) != has(self.configMapRef)",
+            lambda code: (code.uri is None) != (code.config_map_ref is None),
+            "exactly one of uri and configMapRef",
+        ),
+    )
 
     uri: Uri | None = None
     """A .zip, .whl, .py file or a folder."""
@@ -54,21 +62,36 @@ class Tensor(ApiModel):
         "string",
     ]
     """Type of one element."""
-    shape: Annotated[list[Annotated[int, Field(ge=-1)]], Field(max_length=8)] | None = None
+    shape: Annotated[list[Annotated[int, Field(ge=-1, le=2147483647)]], Field(max_length=8)] | None = None
     """Shape of one row's value; absent for a scalar, -1 for a variable dimension."""
 
 
 class ModelSchema(ApiModel):
     """Names and types, where the artifact does not carry them."""
 
-    features: Annotated[list[Tensor], Field(max_length=4096)] | None = None
+    features: Annotated[list[Tensor], Field(max_length=4096), ListMap("name")] | None = None
     """Input columns in the order in which the model takes them."""
-    outputs: Annotated[list[Tensor], Field(max_length=256)] | None = None
+    outputs: Annotated[list[Tensor], Field(max_length=256), ListMap("name")] | None = None
     """Output columns."""
 
 
 class Model(ApiModel):
     """One model and where it comes from."""
+
+    rules = (
+        Rule(
+            "!(self.name in ['v1', 'v2', 'metrics', 'repository'])",
+            lambda model: model.name not in RESERVED_MODEL_NAMES,
+            "v1, v2, metrics and repository are paths of the server",
+            "name",
+        ),
+        Rule(
+            "(self.framework.name == 'python') == has(self.pythonClass)",
+            lambda model: (model.framework.name == "python") == (model.python_class is not None),
+            "framework python needs pythonClass, and no other framework takes it",
+            "pythonClass",
+        ),
+    )
 
     name: ModelName
     """The name in the URL."""
@@ -97,11 +120,11 @@ class Model(ApiModel):
     """MODULE:CLASS for framework python."""
     schema_: Annotated[ModelSchema | None, Field(alias="schema")] = None
     """Names and types of inputs and outputs."""
-    parameters: dict[str, Any] | None = None
+    parameters: FreeForm | None = None
     """Passed to the model's class or loader as they are."""
 
 
-class ReadyWhen(StrEnum):
+class ReadyWhen(ApiEnum):
     """When a pod counts as ready."""
 
     ALL_MODELS = "AllModels"
@@ -121,7 +144,7 @@ class Http(ApiModel):
     """Whether one failed model keeps the pod unready."""
 
 
-class CaptureFormat(StrEnum):
+class CaptureFormat(ApiEnum):
     """How captured events are written."""
 
     NATIVE = "native"
@@ -144,7 +167,7 @@ class Capture(ApiModel):
 class ModelServingSpec(ApiModel):
     """The desired endpoint."""
 
-    models: Annotated[list[Model], Field(min_length=1, max_length=32)]
+    models: Annotated[list[Model], Field(min_length=1, max_length=32), ListMap("name")]
     """Models served side by side; all must fit one runtime."""
     runtime: (
         Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
@@ -166,40 +189,62 @@ class ModelServingSpec(ApiModel):
 class ModelState(ApiModel):
     """One model as the pods report it."""
 
-    name: str
-    version: str | None = None
-    digest: str | None = None
-    framework: str | None = None
-    predictor: str | None = None
+    name: ModelName
+    """Name of the model."""
+    version: Text | None = None
+    """The user's own version."""
+    digest: Text | None = None
+    """SHA-256 of the artifact that is loaded."""
+    framework: Text | None = None
+    """What the model was saved with."""
+    predictor: Text | None = None
+    """What answers: sklearn, onnxruntime, python …"""
     state: Literal["Ready", "Loading", "Failed"]
-    reason: str | None = None
-    message: str | None = None
+    """Life of the model."""
+    reason: Text | None = None
+    """Why it failed, as one CamelCase word."""
+    message: Text | None = None
+    """Why it failed, for a person."""
 
 
 class Address(ApiModel):
     """Addressable, as KServe and Knative have it."""
 
-    url: str
+    url: Text
+    """Base URL inside the cluster."""
 
 
 class ModelServingStatus(ApiModel):
     """What was observed."""
 
     observed_generation: int | None = None
-    conditions: list[Condition] = []
-    url: str | None = None
+    """Generation of the spec that this status is about."""
+    conditions: Annotated[list[Condition], Field(max_length=16), ListMap("type")] = []
+    """Ready, Reconciling, Stalled and Available."""
+    url: Text | None = None
+    """Base URL of the endpoint."""
     address: Address | None = None
-    models: list[ModelState] = []
-    runtime: str | None = None
-    revision: str | None = None
+    """The same, where KServe and Knative look for it."""
+    models: Annotated[list[ModelState], Field(max_length=32), ListMap("name")] = []
+    """The models as the pods report them."""
+    runtime: Text | None = None
+    """The ModelRuntime or ClusterModelRuntime that was chosen."""
+    revision: Text | None = None
+    """Hash of the desired pods."""
     replicas: int | None = None
+    """Pods that exist."""
     ready_replicas: int | None = None
-    selector: str | None = None
+    """Pods that answer predictions."""
+    selector: Text | None = None
+    """Label selector of the pods, for the scale subresource."""
 
 
 class ModelServing(ApiModel):
-    """A ModelServing object."""
+    """One or more models behind an HTTP endpoint, with an optional capture of what it sees."""
 
     metadata: ObjectMeta
+    """Name and namespace."""
     spec: ModelServingSpec
+    """The desired endpoint."""
     status: ModelServingStatus | None = None
+    """What was observed."""

@@ -1,13 +1,25 @@
 """ModelTest: held-out records sent to the live endpoint, and a verdict."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from moorage_api.base import ApiModel
+from moorage_api.base import ApiEnum, ApiModel, ListMap, Rule
 from moorage_api.model_serving import ModelName
-from moorage_api.shared import Condition, Decimal, LocalRef, Name, ObjectMeta, Pod, Storage, Uri
+from moorage_api.pod import Pod
+from moorage_api.shared import (
+    Condition,
+    Decimal,
+    FolderUri,
+    HttpUrl,
+    LocalRef,
+    Name,
+    ObjectMeta,
+    PositiveDecimal,
+    Storage,
+    Text,
+    Uri,
+)
 
 
 class ServingRef(ApiModel):
@@ -22,7 +34,7 @@ class ServingRef(ApiModel):
 class Endpoint(ApiModel):
     """An HTTP address outside Moorage."""
 
-    url: Annotated[str, Field(max_length=2048, pattern=r"^https?://")]
+    url: HttpUrl
     """Base URL of a server that speaks the Open Inference Protocol."""
     model: ModelName
     """Name of the model in the URL."""
@@ -48,6 +60,19 @@ class Dataset(ApiModel):
 class Load(ApiModel):
     """How the records are sent: closed loop by concurrency, open loop by rate."""
 
+    rules = (
+        Rule(
+            "has(self.requestsPerSecond) == has(self.durationSeconds)",
+            lambda load: (load.requests_per_second is None) == (load.duration_seconds is None),
+            "requestsPerSecond and durationSeconds go together (open loop)",
+        ),
+        Rule(
+            "!(has(self.concurrency) && has(self.requestsPerSecond))",
+            lambda load: load.concurrency is None or load.requests_per_second is None,
+            "concurrency (closed loop) and requestsPerSecond (open loop) exclude each other",
+        ),
+    )
+
     concurrency: Annotated[int, Field(ge=1, le=256)] | None = None
     """Closed loop: requests under way at any time. Default 1."""
     requests_per_second: Annotated[int, Field(ge=1, le=100000)] | None = None
@@ -58,6 +83,20 @@ class Load(ApiModel):
 
 class Expectation(ApiModel):
     """A bound on one metric of the report; at least one of min and max."""
+
+    rules = (
+        Rule(
+            "has(self.min) || has(self.max)",
+            lambda expected: expected.min is not None or expected.max is not None,
+            "min, max or both",
+        ),
+        Rule(
+            "!(has(self.min) && has(self.max)) || double(self.min) <= double(self.max)",
+            lambda expected: float(expected.min or "-inf") <= float(expected.max or "inf"),
+            "min is greater than max",
+            "min",
+        ),
+    )
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][a-z0-9_]*$")]
     """The metric: accuracy, f1_macro, mean_absolute_error, latency_p95_milliseconds, errors …"""
@@ -72,7 +111,7 @@ class OfflineSkew(ApiModel):
 
     uri: Uri
     """The model's artifact."""
-    tolerance: Decimal = "0.000001"
+    tolerance: PositiveDecimal = "0.000001"
     """Greatest absolute difference of a number that counts as equal, quoted."""
 
 
@@ -87,7 +126,7 @@ class Probes(ApiModel):
     """Live answers must equal offline ones."""
 
 
-class TriggerType(StrEnum):
+class TriggerType(ApiEnum):
     """When a test runs."""
 
     ONCE = "Once"
@@ -97,23 +136,62 @@ class TriggerType(StrEnum):
 class Trigger(ApiModel):
     """When the test runs; `Once` for each edit of the spec."""
 
+    rules = (
+        Rule(
+            "(self.type == 'Schedule') == has(self.schedule)",
+            lambda trigger: (trigger.type is TriggerType.SCHEDULE) == (trigger.schedule is not None),
+            "type Schedule needs a schedule, and no other type takes it",
+            "schedule",
+        ),
+        Rule(
+            "!has(self.timeZone) || self.type == 'Schedule'",
+            lambda trigger: trigger.time_zone is None or trigger.type is TriggerType.SCHEDULE,
+            "only type Schedule takes a timeZone",
+            "timeZone",
+        ),
+    )
+
     type: TriggerType = TriggerType.ONCE
     """Once or Schedule."""
-    schedule: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    schedule: (
+        Annotated[str, Field(max_length=128, pattern=r"^[-0-9A-Za-z*/,?]+( +[-0-9A-Za-z*/,?]+){4}$")] | None
+    ) = None
     """Cron expression of five fields."""
-    time_zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    time_zone: (
+        Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")] | None
+    ) = None
     """IANA name; the cluster's own without it."""
 
 
 class Report(ApiModel):
     """Where the whole report goes."""
 
-    uri: Uri
+    uri: FolderUri
     """A folder: s3://, pvc:// or file:///."""
 
 
 class ModelTestSpec(ApiModel):
     """What to send, how, and what to expect. Exactly one of servingRef and endpoint."""
+
+    rules = (
+        Rule(
+            "has(self.servingRef) != has(self.endpoint)",
+            lambda spec: (spec.serving_ref is None) != (spec.endpoint is None),
+            "exactly one of servingRef and endpoint",
+        ),
+        Rule(
+            "has(self.servingRef) || !has(self.probes) || !self.probes.captureRoundTrip",
+            lambda spec: spec.serving_ref is not None or not spec.probes.capture_round_trip,
+            "only a servingRef has a capture stream",
+            "probes.captureRoundTrip",
+        ),
+        Rule(
+            "has(self.servingRef) || !has(self.probes) || !has(self.probes.offlineSkew)",
+            lambda spec: spec.serving_ref is not None or spec.probes.offline_skew is None,
+            "only a servingRef says how to load its model",
+            "probes.offlineSkew",
+        ),
+    )
 
     serving_ref: ServingRef | None = None
     """A ModelServing of the same namespace."""
@@ -123,7 +201,7 @@ class ModelTestSpec(ApiModel):
     """Held-out records."""
     load: Load = Load()
     """How they are sent."""
-    expect: Annotated[list[Expectation], Field(max_length=32)] = []
+    expect: Annotated[list[Expectation], Field(max_length=32), ListMap("name")] = []
     """Bounds that decide the verdict."""
     probes: Probes = Probes()
     """Checks beside the records."""
@@ -137,7 +215,7 @@ class ModelTestSpec(ApiModel):
     """Settings of the pod."""
 
 
-class Verdict(StrEnum):
+class Verdict(ApiEnum):
     """The answer of a test."""
 
     PASSED = "Passed"
@@ -148,35 +226,52 @@ class Verdict(StrEnum):
 class Metric(ApiModel):
     """One figure of a finished run."""
 
-    name: str
-    value: str
-    unit: str | None = None
+    name: Text
+    """Name of the metric."""
+    value: Text
+    """Its value as a decimal."""
+    unit: Text | None = None
+    """ratio, milliseconds, count …"""
     passed: bool | None = None
+    """Whether it is within its bounds; absent where nothing was expected."""
 
 
 class Run(ApiModel):
     """A finished run."""
 
-    name: str
-    finished_at: str
-    revision: str | None = None
+    name: Text
+    """Name of its Job."""
+    finished_at: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+    """When it ended."""
+    revision: Text | None = None
+    """Revision of the serving that it met."""
     verdict: Verdict
+    """Its answer."""
 
 
 class ModelTestStatus(ApiModel):
     """What was observed."""
 
     observed_generation: int | None = None
-    conditions: list[Condition] = []
+    """Generation of the spec that this status is about."""
+    conditions: Annotated[list[Condition], Field(max_length=16), ListMap("type")] = []
+    """Ready, Reconciling, Stalled and Passed."""
     verdict: Verdict | None = None
-    metrics: list[Metric] = []
-    report_uri: str | None = None
-    history: list[Run] = []
+    """Answer of the last finished run."""
+    metrics: Annotated[list[Metric], Field(max_length=128), ListMap("name")] = []
+    """Figures of the last finished run."""
+    report_uri: Text | None = None
+    """Where its whole report lies."""
+    history: Annotated[list[Run], Field(max_length=10)] = []
+    """The last ten runs, the newest first."""
 
 
 class ModelTest(ApiModel):
-    """A ModelTest object."""
+    """Held-out records sent to a live endpoint, and a verdict."""
 
     metadata: ObjectMeta
+    """Name and namespace."""
     spec: ModelTestSpec
+    """What to send, how, and what to expect."""
     status: ModelTestStatus | None = None
+    """What was observed."""

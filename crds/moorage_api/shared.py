@@ -1,4 +1,4 @@
-"""Types that several kinds share: credentials, Kafka, storage, the restricted pod block, status."""
+"""Types that several kinds share: names, decimals, URIs, credentials, Kafka, storage, status."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,9 +8,40 @@ from moorage_api.base import ApiModel
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """The name of another Kubernetes object."""
-Uri = Annotated[str, Field(min_length=1, max_length=2048)]
-Decimal = Annotated[str, Field(max_length=32, pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$")]
-"""A decimal number as a quoted string."""
+Uri = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2048,
+        pattern=r"^(file:///\S*|s3://[^/\s]+/\S+|https?://[^/@\s]+/\S+|pvc://[a-z0-9][-a-z0-9.]*/\S+)$",
+    ),
+]
+"""Something to read."""
+FolderUri = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2048,
+        pattern=r"^(file:///\S*|s3://[^/\s]+(/\S*)?|pvc://[a-z0-9][-a-z0-9.]*(/\S*)?)$",
+    ),
+]
+"""A folder to write to."""
+HttpUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^/@\s]+(/\S*)?$")]
+"""An HTTP address; credentials belong in a Secret."""
+FreeForm = dict[str, Any]
+"""An object that is passed on as it is."""
+Text = Annotated[str, Field(max_length=1024)]
+"""A status field for people."""
+
+
+Decimal = Annotated[
+    str, Field(max_length=32, pattern=r"^-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?$")
+]
+"""A decimal number as a quoted string: YAML's and JSON's numbers differ from reader to reader."""
+PositiveDecimal = Annotated[
+    str, Field(max_length=32, pattern=r"^[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?$")
+]
+"""A decimal number without a sign."""
 
 
 class LocalRef(ApiModel):
@@ -23,7 +54,7 @@ class LocalRef(ApiModel):
 class Storage(ApiModel):
     """How object storage is reached; without it the pod's service account and the environment decide."""
 
-    endpoint: Annotated[str, Field(max_length=2048, pattern=r"^https?://")] | None = None
+    endpoint: HttpUrl | None = None
     """Address of an S3-compatible server."""
     region: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Region of the bucket."""
@@ -53,43 +84,35 @@ class Kafka(ApiModel):
     """Secret with `mechanism`, `username` and `password` (SASL), or `tls.crt` and `tls.key` (mutual TLS)."""
 
 
-class Pod(ApiModel):
-    """The part of a pod that a user may set; free-form parts are Kubernetes' own types."""
-
-    resources: dict[str, Any] | None = None
-    node_selector: dict[str, str] | None = None
-    tolerations: list[dict[str, Any]] | None = None
-    affinity: dict[str, Any] | None = None
-    topology_spread_constraints: list[dict[str, Any]] | None = None
-    priority_class_name: Name | None = None
-    runtime_class_name: Name | None = None
-    service_account_name: Name | None = None
-    image_pull_secrets: list[LocalRef] | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-    env: list[dict[str, Any]] | None = None
-    volumes: list[dict[str, Any]] | None = None
-    volume_mounts: list[dict[str, Any]] | None = None
-    fs_group: int | None = None
-
-
 class ObjectMeta(ApiModel):
-    """What the plan reads of an object's metadata."""
+    """What the plan reads of an object's metadata; the name leaves room for the children's suffixes."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")]
+    """Name of the object: at most 40 of a-z, 0-9 and -, a letter first."""
     namespace: str = "default"
+    """Namespace of the object."""
     uid: str = ""
+    """Identity across renames and recreations."""
     generation: int = 1
+    """Counts changes of the spec."""
     annotations: dict[str, str] = {}
+    """The user's annotations."""
     labels: dict[str, str] = {}
+    """The user's labels."""
 
 
 class Condition(ApiModel):
-    """One entry of `status.conditions`, a list-map keyed by `type`."""
+    """One entry of `status.conditions`."""
 
-    type: str
+    type: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """What the condition is about."""
     status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str = ""
-    last_transition_time: str
+    """Whether it holds."""
+    reason: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """Why, as one CamelCase word."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, for a person; names the object or field at fault."""
+    last_transition_time: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+    """When `status` last changed."""
     observed_generation: int
+    """Generation of the object that this was said about."""
