@@ -44,7 +44,8 @@ class Observed:
 
     `owned` are the children that exist and have the resource's UID as controller owner; `foreign` are
     objects that have a child's name but another owner; `referenced` are what `references()` named, each
-    absent if it does not exist.
+    absent if it does not exist; `reports` are of the pods of owned Deployments and Jobs, and of the Jobs of
+    owned CronJobs.
     """
 
     owned: Sequence[Object] = ()
