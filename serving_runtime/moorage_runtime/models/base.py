@@ -4,7 +4,7 @@ Inputs are either one matrix (all features of one type: the common, fast case) o
 The signature says which of the two a model takes; `arrange` of `models.signature` converts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,7 +17,9 @@ Columns = Mapping[str, Array]
 Inputs = Array | Columns
 """A matrix of shape (rows, features …), or named columns."""
 Outputs = dict[str, Array]
-"""Output name to array of shape (rows, …); the first, `predict`, is the prediction."""
+"""Output name to array of shape (rows, …), in the order asked for."""
+Operation = Callable[[Mapping[str, Any]], Any]
+"""Takes a request's body, gives what goes back to the caller as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,10 @@ class Signature:
     """Names, types and shapes of a model.
 
     `matrix` is the type of the matrix that the model takes, or None where it takes named columns.
-    `features` may be empty where neither artifact nor manifest says anything: then any matrix is passed on.
+    `features` may be empty where neither artifact nor manifest says anything: then any matrix is passed on, and
+    without `matrix` the rows themselves, as an object array of shape (rows,).
+    The first of `outputs` is the prediction: `predict`, or as the manifest names it; then `predict` is among the
+    further outputs, the same under its usual name.
     """
 
     features: tuple[Tensor, ...]
@@ -46,13 +51,15 @@ class Model(Protocol):
     """A loaded model. `predict` may be called from one thread at a time.
 
     `stackable`: rows of several requests may be joined into one call (false for user code that sees the
-    request itself). `default_outputs`: those computed where a request names none.
+    request itself). `default_outputs`: those computed where a request names none. `operations`: what the model
+    answers beside predictions, by the name in the URL (explain, and NAME of an op_NAME method).
     """
 
     signature: Signature
     predictor: str
     stackable: bool
     default_outputs: tuple[str, ...]
+    operations: Mapping[str, Operation]
 
     def predict(self, inputs: Inputs, outputs: tuple[str, ...]) -> Outputs:
         """Predict every row; `outputs` are names of the signature. Raises InputError for the caller's faults."""
