@@ -1,0 +1,1 @@
+"""Checks beside the records: identity, negative requests, offline skew, capture round trip."""
