@@ -101,6 +101,11 @@ def get(kind: str, name: str) -> dict[str, Any]:
     return shown
 
 
+def exists(name: str) -> bool:
+    """Whether `moorage get` finds an object."""
+    return subprocess.run([BIN / "moorage", "get", name], capture_output=True, check=False).returncode == 0
+
+
 def condition(resource: dict[str, Any], kind: str) -> dict[str, Any]:
     """One of an object's conditions; empty where it has none of that type."""
     return next((c for c in resource.get("status", {}).get("conditions", []) if c["type"] == kind), {})
@@ -192,7 +197,7 @@ def demo(example: Example, kafka: str | None) -> None:
 
     say("Deploy it from YAML")
     with moorage_up(manifests, kafka):
-        until((STATE / "run" / "up.json").exists, "moorage is up")
+        until(lambda: exists(serving), f"{serving} is there")
         run("moorage", "wait", "--for=condition=Ready", serving, "--timeout=60s")
         run("moorage", "get", "mserve,mtest", "-o", "wide")
         url = get("mserve", example.serving)["status"]["url"]
@@ -220,8 +225,8 @@ def demo(example: Example, kafka: str | None) -> None:
         say("Break the model: the old one keeps serving, and the status says why")
         break_model(example, manifests)
         until(
-            lambda: condition(get("mserve", example.serving), "Ready").get("reason") == "ModelLoadDemoError",
-            "the status says ModelLoadDemoError",
+            lambda: condition(get("mserve", example.serving), "Ready").get("reason") == "ModelLoadFailed",
+            "the status says ModelLoadFailed",
         )
         run("moorage", "describe", serving)
         broken = get("mserve", example.serving)
