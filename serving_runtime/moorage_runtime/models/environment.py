@@ -1,13 +1,15 @@
 """The environment that MLRun's serving functions were configured by, so that a setup moves over as it is.
 
 `SERVING_MODEL_<name>=<uri>` is a model each; `MODEL_CLASS` names the class, `SERVING_PARAMS` is a JSON object of
-parameters for all; `INFERENCE_STREAM` is where requests are captured to, one in `INFERENCE_STREAM_SAMPLE`.
+parameters for all; `INFERENCE_STREAM` is where requests are captured to, one in `INFERENCE_STREAM_SAMPLE`; `INFERENCE_STREAM_FORMAT`
+(ours) is `mlrun-v1` or `mlrun-v2` where what reads the stream expects MLRun's events.
 `MODEL_CLASS` was looked up in the function's own code: here MODULE:CLASS (or MODULE.CLASS) names such code, and a
 bare name (ClassifierModel) means what the artifact's suffix says.
 """
 
 import json
 from collections.abc import Mapping
+from typing import get_args
 
 from moorage_runtime.config import CaptureConfig, ModelConfig, StreamConfig
 from moorage_runtime.models.load import AUTO
@@ -47,7 +49,13 @@ def capture_from_environment(env: Mapping[str, str]) -> CaptureConfig | None:
     sample = env.get("INFERENCE_STREAM_SAMPLE", "").strip() or "1"
     if not sample.isdecimal() or int(sample) < 1:
         raise ValueError(f"INFERENCE_STREAM_SAMPLE is {sample!r}; a whole number N ≥ 1 (one in N) is needed")
-    return CaptureConfig(stream=StreamConfig(uri=stream), sample_ratio=1 / int(sample))
+    wanted = env.get("INFERENCE_STREAM_FORMAT", "").strip() or "native"
+    formats = get_args(CaptureConfig.model_fields["format"].annotation)
+    if wanted not in formats:
+        raise ValueError(f"INFERENCE_STREAM_FORMAT is {wanted!r}; it must be one of {', '.join(formats)}")
+    return CaptureConfig.model_validate(
+        {"stream": StreamConfig(uri=stream), "format": wanted, "sample_ratio": 1 / int(sample)}
+    )
 
 
 def _parameters(text: str) -> dict[str, object]:

@@ -35,6 +35,12 @@ def test_nothing_set_is_no_model_and_no_capture():
     assert capture_from_environment({}) is None
 
 
+def test_consumers_of_mlrun_events_keep_their_format():
+    chosen = {"INFERENCE_STREAM": "users/admin/tststream", "INFERENCE_STREAM_FORMAT": "mlrun-v1"}
+    assert capture_from_environment(chosen).format == "mlrun-v1"
+    assert capture_from_environment({"INFERENCE_STREAM": "users/admin/tststream"}).format == "native"
+
+
 def test_one_in_n_is_captured():
     whole = capture_from_environment({"INFERENCE_STREAM": "users/admin/tststream"})
     assert (whole.stream.uri, whole.sample_ratio) == ("users/admin/tststream", 1.0)
@@ -51,6 +57,7 @@ def test_one_in_n_is_captured():
         ({"SERVING_PARAMS": "[]"}, "SERVING_PARAMS must be a JSON object"),
         ({"INFERENCE_STREAM": "s", "INFERENCE_STREAM_SAMPLE": "0"}, "INFERENCE_STREAM_SAMPLE is '0'"),
         ({"INFERENCE_STREAM": "s", "INFERENCE_STREAM_SAMPLE": "often"}, "INFERENCE_STREAM_SAMPLE is 'often'"),
+        ({"INFERENCE_STREAM": "s", "INFERENCE_STREAM_FORMAT": "avro"}, "INFERENCE_STREAM_FORMAT is 'avro'"),
     ],
 )
 def test_a_wrong_variable_is_named(env, variable):
