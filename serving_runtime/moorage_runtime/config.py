@@ -211,6 +211,8 @@ class CaptureStatus(Config):
     captured: int = 0
     dropped: int = 0
     delivered: int = 0
+    pending: int = 0
+    """captured = delivered + dropped + pending, always."""
     error: str | None = None
     """The stream's own last words, where it is failing now."""
 

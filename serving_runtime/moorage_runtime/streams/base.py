@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
-    """What is written: `headers` are Kafka's; a directory stream keeps the value only."""
+    """What is written: `headers` are Kafka's; a directory stream keeps the value only, which must be one line.
+
+    Not frozen because making a frozen one takes four times as long, and there may be one per request.
+    """
 
     value: bytes
     key: bytes | None = None
@@ -29,7 +32,7 @@ class Record:
     """ms since the epoch, where the stream knows it."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class WriterStats:
     """Counts of events (not messages) since the writer was opened."""
 
@@ -45,10 +48,17 @@ class Writer(Protocol):
 
     structured: bool
     """Whether headers are lost, so that an encoder has to put everything into the value."""
-    stats: WriterStats
+
+    @property
+    def stats(self) -> WriterStats:
+        """The counts now; all events ever written are delivered, dropped or pending."""
 
     def write(self, messages: Sequence[Message]) -> None:
-        """Take the messages over; never blocks, never raises for a stream that is down."""
+        """Take the messages over, in order; never blocks, never raises for a stream that is down.
+
+        Once a message finds no room, the rest of the call is dropped with it, so that no half of a pair stays.
+        To be called from one thread.
+        """
 
     def flush(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds until nothing is pending; whether that was reached."""
