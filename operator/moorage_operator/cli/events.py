@@ -1,0 +1,171 @@
+"""`moorage events`: captured predictions, not Kubernetes' events (these are `moorage get events`)."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from moorage_operator.cli.completing import complete_servings
+from moorage_operator.cli.examples import examples
+from moorage_operator.cli.failure import Failure
+from moorage_operator.cli.pods import resolve
+from moorage_operator.cli.sources import EVERYTHING, Source, Value, open_source
+from moorage_operator.cli.state import State, with_namespace, with_state
+from moorage_operator.cli.tables import Table
+from moorage_operator.local.store import Object, Store, key_of
+from moorage_runtime.capture.decode import Decoded, DecodeError, decode, merge
+
+_HEADINGS = ("TIME", "MODEL", "ID", "LATENCY", "OUTPUTS", "INPUTS")
+_CELL = 100
+_HALVES = 1000
+
+
+@click.command(
+    epilog=examples(
+        "moorage events iris --tail 1",
+        "moorage events iris -f",
+        "moorage events iris --tail -1 -o json | jq .outputs",
+    )
+)
+@click.argument("name", shell_complete=complete_servings)
+@click.option(
+    "--tail", "most", default=10, show_default=True, help="The newest so many requests; -1 for all."
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on and show what comes.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="json: a line for each request.",
+)
+@click.option(
+    "--kafka", metavar="HOST:PORT", help="Read from this broker. [default: where `moorage up` captures to]"
+)
+@with_namespace
+@with_state
+def command(
+    name: str, *, most: int, follow: bool, output: str, kafka: str | None, namespace: str, state: State
+) -> None:
+    """Show captured requests and predictions of a ModelServing, from its directory stream or from Kafka."""
+    serving = resolve(state.store, namespace, [name], ("ModelServing",))
+    capture = serving["spec"].get("capture")
+    if not capture:
+        raise Failure(f'error: modelserving "{serving["metadata"]["name"]}" has no spec.capture')
+    secret = _secret(state.store, namespace, capture["kafka"].get("authSecretRef"))
+    ca = _secret(state.store, namespace, (capture["kafka"].get("tls") or {}).get("caSecretRef"))
+    show = _Show(output)
+    joiner = Joiner(serving)
+    with open_source(state.path, capture, kafka or state.options().get("kafka"), secret, ca) as source:
+        requests = newest(source, joiner, most)
+        show(requests)
+        if not requests and not follow:
+            click.echo(f'No events of modelserving "{serving["metadata"]["name"]}" yet', err=True)
+        while follow:
+            show(joiner.add(source.more()))
+    if joiner.undecodable:
+        click.echo(f"{joiner.undecodable} messages are no captured events: {joiner.trouble}", err=True)
+
+
+def newest(source: Source, joiner: "Joiner", most: int) -> list[Decoded]:
+    """The newest requests of the serving, oldest first.
+
+    A message may be half of a request, or of another serving on the same topic: so more are read than asked for.
+    """
+    if most < 0:
+        return joiner.add(source.last(EVERYTHING))
+    wanted = 2 * most
+    while most:
+        values = source.last(wanted)
+        found = joiner.fresh().add(values)
+        if len(found) >= most or len(values) < wanted:
+            return joiner.add(values)[-most:]
+        wanted *= 8
+    source.last(0)
+    return []
+
+
+class Joiner:
+    """Messages to whole requests of one serving; halves wait for each other, bounded."""
+
+    def __init__(self, serving: Object) -> None:
+        self._serving = serving
+        self._halves: list[Decoded] = []
+        self.undecodable = 0
+        self.trouble = ""
+
+    def fresh(self) -> "Joiner":
+        """Another one that knows nothing yet."""
+        return Joiner(self._serving)
+
+    def add(self, values: Iterable[Value]) -> list[Decoded]:
+        """The requests that are whole now, by time."""
+        decoded = [*self._halves]
+        for value, headers in values:
+            try:
+                decoded += [one for one in decode(value, headers) if self._is_ours(one)]
+            except DecodeError as error:
+                self.undecodable += 1
+                self.trouble = str(error)
+        whole: list[Decoded] = []
+        halves: list[Decoded] = []
+        for one in merge(decoded):
+            (whole if one["inputs"] is not None and one["outputs"] is not None else halves).append(one)
+        self._halves = halves[-_HALVES:]
+        return sorted(whole, key=lambda one: one["time"] or "")
+
+    def _is_ours(self, one: Decoded) -> bool:
+        _, namespace, name = key_of(self._serving)
+        return one["serving"] in (None, name) and one["namespace"] in (None, namespace)
+
+
+class _Show:
+    def __init__(self, output: str) -> None:
+        self._json = output == "json"
+        self._table = Table(_HEADINGS)
+
+    def __call__(self, requests: Sequence[Decoded]) -> None:
+        if self._json:
+            for one in requests:
+                click.echo(json.dumps({k: v for k, v in one.items() if v is not None}, ensure_ascii=False))
+        elif requests:
+            self._table.print([_row(one) for one in requests])
+
+
+def _row(one: Decoded) -> list[str]:
+    model = f"{one['model']} {one['version']}" if one["version"] else str(one["model"])
+    latency = "" if one["latency_us"] is None else f"{one['latency_us'] / 1000:.2f}ms"
+    time = (one["time"] or "").partition(".")[0].removesuffix("Z") + "Z"
+    return [time, model, str(one["id"] or ""), latency, _outputs(one["outputs"]), _inputs(one)]
+
+
+def _inputs(one: Decoded) -> str:
+    """The first row, by name where names are known, and how many more there are."""
+    rows = one["inputs"]
+    first = rows[0] if rows else []
+    if one["features"] and isinstance(first, list) and len(one["features"]) == len(first):
+        shown = " ".join(
+            f"{name}={_short(value)}" for name, value in zip(one["features"], first, strict=True)
+        )
+    else:
+        shown = _short(first)
+    return _cut(shown, len(rows) - 1)
+
+
+def _outputs(outputs: dict[str, list[Any]]) -> str:
+    shown = " ".join(f"{name}={_short(values[0])}" for name, values in outputs.items() if values)
+    return _cut(shown, max((len(values) for values in outputs.values()), default=1) - 1)
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str, more: int) -> str:
+    cut = text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+    return f"{cut} (+{more} rows)" if more > 0 else cut
+
+
+def _secret(store: Store, namespace: str, reference: Object | None) -> Object | None:
+    return store.get("Secret", namespace, reference["name"]) if reference else None
