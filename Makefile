@@ -20,7 +20,7 @@ check: $(VENV)/.dev  ## formatting, lint, types, who may import whom, generated 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/moorage crds generate --check --output crds
+	$(BIN)/moorage crds generate --check crds
 
 unit: $(VENV)/.dev  ## tests without any server
 	$(PYTEST) tests/unit

@@ -143,13 +143,12 @@ class Batcher:
         self._recorder = recorder
         self._inline = model.stackable and call_seconds is not None and call_seconds * 1e9 < INLINE_NS
         self._streak = 0
-        self._pending: list[Job] = []
+        self._pending: dict[Exchange, Job] = {}
         self._busy = False
 
     def submit(self, job: Job) -> None:
         """Predict with the others of this tick."""
-        job.exchange.enter()
-        self._pending.append(job)
+        job.exchange.enter(self._pending, job)
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._next)
@@ -166,22 +165,22 @@ class Batcher:
             self._worker.submit(lambda: self._timed(jobs, rows), self._deliver)
 
     def _take(self) -> list[Job]:
-        """The longest run of work that fits one call, oldest first; what is answered already is dropped."""
+        """The longest run of work that fits one call, oldest first; what was answered early is gone already."""
+        pending = self._pending
         taken: list[Job] = []
-        rest: list[Job] = []
         rows = 0
-        for job in self._pending:
-            if job.exchange.reply is not None:
-                continue
+        for job in pending.values():
             if not taken:
                 taken.append(job)
                 rows = job.rows
             elif self._model.stackable and job.key == taken[0].key and rows + job.rows <= MAX_ROWS:
                 taken.append(job)
                 rows += job.rows
-            else:
-                rest.append(job)
-        self._pending = rest
+        if len(taken) == len(pending):
+            pending.clear()
+        else:
+            for job in taken:
+                del pending[job.exchange]
         return taken
 
     def _timed(self, jobs: list[Job], rows: int) -> list[Outcome]:

@@ -1,9 +1,11 @@
 """One request and the place that its reply has in its connection's order."""
 
 from time import perf_counter_ns
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from moorage_runtime.http.replies import CLOSE, JSON, KEEP_ALIVE, REQUEST_ID_MAX, error_body, head
+
+W = TypeVar("W")
 
 
 class Meter(Protocol):
@@ -14,12 +16,16 @@ class Meter(Protocol):
 
 
 class Gate:
-    """How many predictions are being worked on, and whether the server is on its way out."""
+    """What the server holds now, and whether it is on its way out.
 
-    __slots__ = ("draining", "in_flight")
+    `in_flight`: predictions being worked on; `body_bytes`: request bodies that are being received or not answered.
+    """
+
+    __slots__ = ("body_bytes", "draining", "in_flight")
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.body_bytes = 0
         self.draining = False
 
 
@@ -40,7 +46,8 @@ class Exchange:
     """A request, complete, and its reply once there is one. `reply` is set once: the first answer wins.
 
     `received` is perf_counter_ns at the request's last byte. `keep`: the client wants the connection to stay open.
-    `refused`: the request was not read to its end, so the connection cannot stay open.
+    `refused`: the request was not read to its end, so the connection cannot stay open. `weight` are the bytes that
+    its body has in the gate's count.
     """
 
     __slots__ = (
@@ -59,6 +66,8 @@ class Exchange:
         "refused",
         "reply",
         "text",
+        "waiting",
+        "weight",
     )
 
     def __init__(
@@ -89,6 +98,8 @@ class Exchange:
         self.text = False
         self.meter: Meter | None = None
         self.reply: bytes | None = None
+        self.waiting: dict[Exchange, Any] | None = None
+        self.weight = len(body)
 
     @property
     def request_id(self) -> str | None:
@@ -98,18 +109,29 @@ class Exchange:
             return None
         return value.decode("latin-1")
 
-    def enter(self) -> None:
-        """Count as in flight until the answer."""
+    def enter(self, waiting: "dict[Exchange, W]", work: W) -> None:
+        """Count as in flight until the answer; `work` waits in `waiting`, and is forgotten with an early answer."""
         self.counted = True
         self.gate.in_flight += 1
+        self.waiting = waiting
+        waiting[self] = work
 
     def leave(self) -> None:
         """End without a reply being written: the client is gone."""
         self.reply = self.reply or b""
+        self._release()
+
+    def _release(self) -> None:
+        """Let go of what the request held."""
+        gate = self.gate
         self.body = b""
+        gate.body_bytes -= self.weight
+        self.weight = 0
         if self.counted:
             self.counted = False
-            self.gate.in_flight -= 1
+            gate.in_flight -= 1
+            assert self.waiting is not None
+            self.waiting.pop(self, None)
 
     def answer(
         self, status: int, body: bytes, kind: bytes = JSON, extra: bytes = b"", now: int | None = None
@@ -125,10 +147,7 @@ class Exchange:
             extra += KEEP_ALIVE
         reply = head(status, len(body), kind, extra)
         self.reply = reply if self.method == b"HEAD" else reply + body
-        self.body = b""
-        if self.counted:
-            self.counted = False
-            self.gate.in_flight -= 1
+        self._release()
         if self.meter is not None:
             self.meter.count(status, (now or perf_counter_ns()) - self.received)
         self.line.flush()

@@ -22,6 +22,8 @@ LINGER_SECONDS = 2
 PIPELINE = 64
 """Unanswered requests of one connection beyond which nothing more is read from it."""
 SWEEP_SECONDS = 0.25
+BODIES_BYTES, BODIES = 64 * 1024 * 1024, 4
+"""Request bodies that the server holds at once: so many bytes, or so many of the largest, whichever is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Limits:
 
     timeout: int = 30 * SECOND
     body: int = 16 * 1024 * 1024
+    bodies: int = BODIES_BYTES
     in_flight: int = 1024
     head: int = HEAD_MAX_BYTES
     head_time: int = HEAD_SECONDS * SECOND
@@ -41,7 +44,10 @@ class Limits:
     def of(cls, http: HttpConfig) -> "Limits":
         """The limits that a config names; the others are constants of this module."""
         return cls(
-            timeout=http.timeout_seconds * SECOND, body=http.max_body_bytes, in_flight=http.max_in_flight
+            timeout=http.timeout_seconds * SECOND,
+            body=http.max_body_bytes,
+            bodies=max(BODIES_BYTES, BODIES * http.max_body_bytes),
+            in_flight=http.max_in_flight,
         )
 
 

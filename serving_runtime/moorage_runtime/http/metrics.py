@@ -121,6 +121,11 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "moorage_in_flight_requests", "Predictions being worked on.", value=self._gate.in_flight
         )
+        yield GaugeMetricFamily(
+            "moorage_in_flight_body_bytes",
+            "Request bodies that are being received or not answered.",
+            value=self._gate.body_bytes,
+        )
         yield from self._of_models()
         yield from self._of_capture()
 

@@ -9,7 +9,7 @@ import httptools
 
 from moorage_runtime.http.exchange import Exchange, Gate
 from moorage_runtime.http.limits import PIPELINE, Limits, Sweeper
-from moorage_runtime.http.replies import CONTINUE
+from moorage_runtime.http.replies import CONTINUE, RETRY_AFTER
 
 
 class Dispatcher(Protocol):
@@ -18,7 +18,7 @@ class Dispatcher(Protocol):
     def dispatch(self, exchange: Exchange) -> None:
         """Answer a complete request, now or later; never raises."""
 
-    def refuse(self, exchange: Exchange, status: int, message: str) -> None:
+    def refuse(self, exchange: Exchange, status: int, message: str, extra: bytes = b"") -> None:
         """Answer a request that was not read to its end, in the shape that its path asks for."""
 
 
@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._partial_since = 0
         self._linger_since = 0
         self._owes_continue = False
+        self._body_bytes = 0
         self._between()
 
     def _between(self) -> None:
@@ -65,10 +66,11 @@ class Connection(asyncio.Protocol):
         self._partial_since = 0
         self._in_head = False
         self._head_bytes = 0
+        self._gate.body_bytes -= self._body_bytes
         self._body_bytes = 0
         self._url = b""
         self._headers: dict[bytes, bytes] = _NO_HEADERS
-        self._body: list[bytes] | None = None
+        self._body: bytes | bytearray = b""
 
     # asyncio
 
@@ -82,6 +84,7 @@ class Connection(asyncio.Protocol):
         for exchange in self.queue:
             exchange.leave()
         self.queue.clear()
+        self._between()
 
     def eof_received(self) -> bool:
         """A client may end its side and still read the replies that are due."""
@@ -166,6 +169,9 @@ class Connection(asyncio.Protocol):
         if length is not None and int(length) > limits.body:
             self._refuse(413, f"the body has {int(length)} bytes, the limit is {limits.body}")
             return
+        if length is not None and self._gate.body_bytes + int(length) > limits.bodies:
+            self._refuse_for_now()
+            return
         expect = headers.get(b"expect")
         if expect is not None:
             if expect.lower() != b"100-continue":
@@ -178,13 +184,19 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         if self._deaf:
             return
-        self._body_bytes += len(body)
+        size = len(body)
+        self._body_bytes += size
+        self._gate.body_bytes += size
         if self._body_bytes > self._limits.body:
             self._refuse(413, f"the body exceeds the limit of {self._limits.body} bytes")
-        elif self._body is None:
-            self._body = [body]
+        elif self._gate.body_bytes > self._limits.bodies:
+            self._refuse_for_now()
+        elif not self._body:
+            self._body = body
+        elif isinstance(self._body, bytes):
+            self._body = bytearray(self._body) + body
         else:
-            self._body.append(body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         if self._deaf:
@@ -207,7 +219,7 @@ class Connection(asyncio.Protocol):
             parser.get_method(),
             self._url,
             headers,
-            b"" if body is None else body[0] if len(body) == 1 else b"".join(body),
+            bytes(body),
             self.active,
             keep=parser.should_keep_alive(),
             old=version == "1.0",
@@ -215,6 +227,7 @@ class Connection(asyncio.Protocol):
         if not exchange.keep or exchange.method == b"CONNECT":
             exchange.keep = False
             self._deaf = True
+        self._body_bytes = 0  # the exchange counts them from now on
         self._between()
         self._owes_continue = False
         self.queue.append(exchange)
@@ -284,7 +297,15 @@ class Connection(asyncio.Protocol):
         self._deaf = True
         self._transport.close()
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse_for_now(self) -> None:
+        """Answer 503: the server holds as many bodies as it may."""
+        self._refuse(
+            503,
+            f"request bodies of {self._limits.bodies} bytes are in flight already, try again",
+            RETRY_AFTER,
+        )
+
+    def _refuse(self, status: int, message: str, extra: bytes = b"") -> None:
         """Answer the request that is being read with an error, and read no further."""
         if self._deaf:
             return
@@ -295,7 +316,7 @@ class Connection(asyncio.Protocol):
         self._between()
         self._deaf = True
         self.queue.append(exchange)
-        self._dispatcher.refuse(exchange, status, message)
+        self._dispatcher.refuse(exchange, status, message, extra)
 
     def _hang_up(self, *, gently: bool) -> None:
         """Close after the last reply; gently where the client may still be sending, so that no reset eats the reply."""

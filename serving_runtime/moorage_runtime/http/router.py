@@ -85,9 +85,9 @@ class Router:
             log.exception("a request to %s failed", exchange.path.decode("latin-1"))
             exchange.fail(500, "internal error")
 
-    def refuse(self, exchange: Exchange, status: int, message: str) -> None:
+    def refuse(self, exchange: Exchange, status: int, message: str, extra: bytes = b"") -> None:
         """Answer a request that was not read to its end."""
         endpoint = self._endpoint(exchange.path)
         exchange.meter = endpoint.meter if endpoint else self._other
         exchange.text = endpoint.text if endpoint else False
-        exchange.fail(status, message)
+        exchange.fail(status, message, extra)

@@ -55,6 +55,7 @@ class Served:
         self.loaded: Loaded | None = None
         self._batcher: Batcher | None = None
         self._worker: Worker | None = None
+        self._operands: dict[Exchange, dict[str, Any]] = {}
 
     @property
     def model(self) -> Model:
@@ -134,7 +135,12 @@ class Served:
         """Run an operation of the user's class in the model's thread; `done` answers with its result."""
         call = self.model.operations[operation]
         assert self._worker is not None
-        exchange.enter()
+        waiting = self._operands
+        exchange.enter(waiting, body)
+
+        def work() -> Any:
+            operand = waiting.pop(exchange, None)  # None: answered while it waited
+            return None if operand is None else call(operand)
 
         def finish(result: Any, error: BaseException | None) -> None:
             if error is None:
@@ -148,7 +154,7 @@ class Served:
                 text = f"{operation} of model {self.name} failed: {type(error).__name__}: {error}"
                 exchange.fail(500, text[:500])
 
-        self._worker.submit(lambda: call(body), finish)
+        self._worker.submit(work, finish)
 
     def status(self) -> ModelStatus:
         """What the status document says of the model."""
