@@ -43,6 +43,11 @@ class Example:
     uri: str
 
     @property
+    def topic(self) -> str:
+        """The topic that its manifest captures to."""
+        return f"{self.serving}.capture"
+
+    @property
     def broken_uri(self) -> str:
         """The address of the broken model: the next version of the same folder."""
         return f"{self.uri}-broken"
@@ -140,6 +145,22 @@ def moorage_up(manifests: Path, kafka: str | None) -> Iterator[None]:
             up.wait(60)
 
 
+def create_topic(kafka: str, name: str) -> None:
+    """Make sure that the broker has the topic, as a person would with Kafka's own tools."""
+    from kafka import KafkaAdminClient
+    from kafka.admin import NewTopic
+    from kafka.errors import KafkaError
+
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=kafka, bootstrap_timeout_ms=5_000)
+        if name not in admin.list_topics():
+            admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
+        admin.close()
+    except KafkaError as error:
+        raise DemoError(f"Kafka at {kafka}: {error}") from None
+    check(True, f"Kafka at {kafka} has the topic {name}")
+
+
 def predict(example: Example, url: str) -> None:
     """The same row in three dialects, each by a line that a reader can repeat."""
     row = json.dumps(example.row)
@@ -196,6 +217,8 @@ def demo(example: Example, kafka: str | None) -> None:
     run("python", str(HERE / example.folder / "train.py"), "--to", str(STATE / "objects"))
 
     say("Deploy it from YAML")
+    if kafka:
+        create_topic(kafka, example.topic)
     with moorage_up(manifests, kafka):
         until(lambda: exists(serving), f"{serving} is there")
         run("moorage", "wait", "--for=condition=Ready", serving, "--timeout=60s")
@@ -207,7 +230,7 @@ def demo(example: Example, kafka: str | None) -> None:
         predict(example, url)
 
         say("Test the live endpoint with held-out records")
-        run("moorage", "wait", "--for=condition=Passed", test, "--timeout=90s")
+        run("moorage", "wait", "--for=jsonpath={.status.verdict}", test, "--timeout=90s")
         run("moorage", "logs", test)
         tested = get("mtest", example.test)
         check(
