@@ -193,7 +193,10 @@ def describe(served: Served) -> bytes:
     document: dict[str, Any] = {"name": served.name}
     if served.version:
         document["versions"] = [served.version]
-    return to_json({**document, "platform": served.model.predictor, "inputs": inputs, "outputs": outputs})
+    document |= {"platform": served.model.predictor, "inputs": inputs, "outputs": outputs}
+    if served.source is not None:
+        document["parameters"] = {"digest": served.source.digest, "revision": served.source.revision}
+    return to_json(document)
 
 
 def index_entry(served: Served) -> dict[str, str]:
