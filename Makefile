@@ -25,10 +25,10 @@ check: $(VENV)/.dev  ## formatting, lint, types, who may import whom, generated 
 unit: $(VENV)/.dev  ## tests without any server
 	$(PYTEST) tests/unit
 
-integration: $(VENV)/.dev  ## tests against a real API server, Kafka, S3 and processes
+integration: $(VENV)/.dev parts  ## tests against a real API server, Kafka, S3 and processes
 	$(PYTEST) tests/integration
 
-soak: $(VENV)/.dev  ## the long forms of the load tests
+soak: $(VENV)/.dev parts  ## the long forms of the load tests
 	$(PYTEST) tests/integration -m soak --timeout 3600
 
 bench: $(VENV)/.dev  ## requests/s, CPU per request and latency beside the peers
@@ -42,7 +42,7 @@ crds: $(VENV)/.dev  ## write crds/*.yaml from the types
 	$(BIN)/moorage crds generate --output crds
 
 parts: $(VENV)/.dev  ## build and fetch the real parts that the integration tests run
-	PYTHONPATH=e2e $(BIN)/python -m parts
+	@PYTHONPATH=e2e $(BIN)/python -m parts
 
 lock: $(VENV)/.dev  ## pin requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
