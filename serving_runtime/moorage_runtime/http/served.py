@@ -96,7 +96,7 @@ class Served:
             recorder(self.source),
             loaded.call_seconds,
         )
-        self.state = ModelState.READY
+        self.state, self.reason, self.message = ModelState.READY, None, None
 
     def fail(self, error: BaseException) -> None:
         """Refuse requests, with the reason."""
@@ -167,5 +167,5 @@ class Served:
             predictor=loaded.model.predictor if loaded else None,
             state=self.state,
             reason=self.reason,
-            message=self.message,
+            message=self.message or (loaded.warning if loaded else None),
         )

@@ -1,6 +1,7 @@
 """The server as a whole: models are loaded beside an open management port; traffic comes once they are ready."""
 
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -25,8 +26,13 @@ from moorage_runtime.http.router import Router
 from moorage_runtime.http.served import Identity, Served
 from moorage_runtime.http.worker import Worker
 from moorage_runtime.models import Loaded, load
+from moorage_runtime.models.base import LoadError
 
 _RETRY_SECONDS = 1.0
+_RELOAD_SECONDS = (2.0, 60.0)
+"""Pause after the first failed fetch of an artifact, and the longest; each is twice the one before."""
+_COLLECT_AFTER = 50_000
+"""Containers made beyond those freed before the cycle collector looks for cycles."""
 _CAPTURE_SECONDS = 0.25
 """Share of the time to drain that is kept for the stream."""
 
@@ -107,14 +113,20 @@ class Server:
         """Load every model in a thread of its own."""
         if self._config.cache_dir is None:
             self._temporary = tempfile.mkdtemp(prefix="moorage-")
-        cache = Path(self._config.cache_dir or self._temporary or "")
         for served in self._models:
-            loader = Worker(self._loop, f"load {served.name}")
-            call = partial(load, served.config, self._config.storage, cache)
-            loader.submit(call, partial(self._loaded, served))
-            loader.stop()
+            self._try_to_load(served, _RELOAD_SECONDS[0])
 
-    def _loaded(self, served: Served, loaded: Loaded | None, error: BaseException | None) -> None:
+    def _try_to_load(self, served: Served, pause: float) -> None:
+        """Load one model; where its artifact cannot be had, try again after `pause` seconds."""
+        cache = Path(self._config.cache_dir or self._temporary or "")
+        loader = Worker(self._loop, f"load {served.name}")
+        call = partial(load, served.config, self._config.storage, cache)
+        loader.submit(call, partial(self._loaded, served, pause))
+        loader.stop()
+
+    def _loaded(
+        self, served: Served, pause: float, loaded: Loaded | None, error: BaseException | None
+    ) -> None:
         if loaded is not None:
             served.succeed(loaded, self._identity, self._loop, self._recorder)
             routes.add_operations(self._table, served, self._metrics)
@@ -129,7 +141,17 @@ class Server:
             )
         elif error is not None:
             served.fail(error)
-            _say("model failed", model=served.name, reason=served.reason, error=served.message)
+            again = pause if isinstance(error, LoadError) and error.transient else None
+            _say(
+                "model failed",
+                model=served.name,
+                reason=served.reason,
+                error=served.message,
+                retrySeconds=again,
+            )
+            if again is not None:
+                later = min(2 * pause, _RELOAD_SECONDS[1])
+                self._loop.call_later(pause, self._try_to_load, served, later)
         self._loop.create_task(self._open())
 
     def _recorder(self, source: Source) -> Recorder | None:
@@ -153,6 +175,7 @@ class Server:
                 self._loop.call_later(_RETRY_SECONDS, lambda: self._loop.create_task(self._open()))
             return
         self._opened = True
+        _tune_collector()
         port = await self._ports.listen(opened, self._traffic)
         _say("ready" if enough else "serving without the failed models", port=port)
 
@@ -168,7 +191,15 @@ class Server:
             await asyncio.to_thread(self._capture.close, left)
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
-        _say("stopped")
+        lost = self._capture.status().dropped if self._capture else 0
+        _say("stopped", captureDropped=lost or None)
+
+
+def _tune_collector() -> None:
+    """Keep the cycle collector from looking at what lives for good, and at each of a large request's many lists."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 100)
 
 
 def _say(message: str, **fields: object) -> None:

@@ -1,7 +1,9 @@
 """What a run found, as one value, and its written forms: JSON with every record, JUnit XML, and an HTML page."""
 
+import platform
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -112,7 +114,11 @@ def records(report: Report) -> list[dict[str, Any]]:
 def as_junit(report: Report) -> bytes:
     """JUnit XML: a test case per bound and per probe, and one for a run that ended in an error."""
     suite = ET.Element(
-        "testsuite", name=f"moorage.live_test.{report.config.name}", timestamp=report.started_at
+        "testsuite",
+        name=f"moorage.live_test.{report.config.name}",
+        timestamp=report.started_at,
+        hostname=platform.node(),
+        time=f"{_seconds(report):.3f}",
     )
     properties = ET.SubElement(suite, "properties")
     for metric in report.metrics:
@@ -123,23 +129,32 @@ def as_junit(report: Report) -> bytes:
             case = ET.SubElement(suite, "testcase", classname="expect", name=_bound(metric))
             if not metric.passed:
                 failures += 1
-                ET.SubElement(case, "failure", message=_legal(broken(metric)))
+                ET.SubElement(case, "failure", type="bound", message=_legal(broken(metric)))
     for probe in report.probes:
         case = ET.SubElement(suite, "testcase", classname="probes", name=probe.name)
         if not probe.passed:
             failures += 1
-            ET.SubElement(case, "failure", message=_legal(probe.message or ""))
+            ET.SubElement(case, "failure", type="probe", message=_legal(probe.message or ""))
     error = report.verdict == "Error"
     if error:
         case = ET.SubElement(suite, "testcase", classname="run", name="test can be carried out")
-        ET.SubElement(case, "error", message=_legal(report.message))
+        ET.SubElement(case, "error", type="run", message=_legal(report.message))
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(failures))
     suite.set("errors", str(int(error)))
+    suite.set("skipped", "0")
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
+
+
+def _seconds(report: Report) -> float:
+    """How long the run took; 0 where it has not ended."""
+    if not report.finished_at:
+        return 0.0
+    began, ended = (datetime.fromisoformat(time) for time in (report.started_at, report.finished_at))
+    return (ended - began).total_seconds()
 
 
 def _bound(metric: MetricResult) -> str:

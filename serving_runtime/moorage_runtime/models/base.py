@@ -70,8 +70,12 @@ class InputError(ValueError):
 
 
 class LoadError(Exception):
-    """A model cannot be loaded; `reason` is ModelLoadFailed or DigestMismatch, the message is for a person."""
+    """A model cannot be loaded; `reason` is ModelLoadFailed or DigestMismatch, the message is for a person.
 
-    def __init__(self, message: str, reason: str = "ModelLoadFailed") -> None:
+    `transient`: the artifact could not be had at all, so that another try may succeed.
+    """
+
+    def __init__(self, message: str, reason: str = "ModelLoadFailed", *, transient: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.transient = transient

@@ -56,7 +56,7 @@ def load(config: ModelConfig, storage: StorageConfig, cache: Path) -> Loaded:
             built = _loader(framework)(path, config)
             call_seconds, warning = _warm_up(built)
     except StorageError as error:
-        raise LoadError(_short(str(error))) from None
+        raise LoadError(_short(str(error)), transient=True) from None
     except LoadError as error:
         raise LoadError(_short(str(error)), error.reason) from None
     except MemoryError:

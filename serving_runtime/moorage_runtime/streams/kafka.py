@@ -5,6 +5,7 @@ may be away for as long as the buffer lasts. No compression: every client can re
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 FATAL = KafkaError._FATAL  # noqa: SLF001 - the library's public names for librdkafka's own codes begin so
 PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001
 ALL_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
+_ATTEMPT = re.compile(r" \(after [0-9]+ms in state .*\)")
 
 TICK = 0.05
 """Seconds between looks at delivery reports: they are taken in bulk, which is kinder to the event loop."""
@@ -130,7 +132,7 @@ class KafkaWriter:
             else:
                 self._failed += events
                 if error.code() not in PURGED:
-                    self._error = f"{self._name}: {error.str()}"
+                    self._error = f"{self._name}: {_said(error)}"
 
         self._callbacks[events] = report
         return report
@@ -139,8 +141,8 @@ class KafkaWriter:
         if error.code() == ALL_DOWN and self._error is not None:
             return
         if self._error is None:
-            log.warning("stream %s fails: %s", self._name, error.str())
-        self._error = f"{self._name}: {error.str()}"
+            log.warning("stream %s fails: %s", self._name, _said(error))
+        self._error = f"{self._name}: {_said(error)}"
         if error.code() == FATAL:
             self._fatal = True
 
@@ -254,7 +256,7 @@ class KafkaReader:
             consumer.assign(partitions)
 
     def _failing(self, error: KafkaError) -> None:
-        self.error = f"{self._name}: {error.str()}"
+        self.error = f"{self._name}: {_said(error)}"
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
@@ -266,7 +268,7 @@ class KafkaReader:
         for message in self._consumer.consume(most, timeout):
             error = message.error()
             if error is not None:
-                self.error = f"{self._name}: {error.str()}"
+                self.error = f"{self._name}: {_said(error)}"
                 continue
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             assert topic is not None
@@ -313,7 +315,12 @@ def _bytes(value: str | bytes | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
 
 
+def _said(error: KafkaError) -> str:
+    """Its words without the time that an attempt took: the same trouble is told in the same words."""
+    return _ATTEMPT.sub("", error.str())
+
+
 def _words(error: Exception) -> str:
     """Librdkafka's own words, where it spoke."""
     first = error.args[0] if error.args else error
-    return first.str() if isinstance(first, KafkaError) else str(error)
+    return _said(first) if isinstance(first, KafkaError) else str(error)

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from parts.base import wait_until
 
@@ -91,3 +92,37 @@ async def test_replies_of_one_connection_keep_their_order(slow):
     bodies = [(await asyncio.wait_for(reply(reader), 20))[2] for _ in range(4)]
     assert bodies == [b'{"predictions":[50.0]}', b'{"live":true}', b'{"predictions":[1.0]}', b'{"live":true}']
     writer.close()
+
+
+async def test_bodies_that_are_being_received_are_bounded_together(server):
+    """Four of the largest are taken at once; the next is told to come again, and later it may."""
+    rows = [[5.1, 3.5, 1.4, 0.2]] * 100
+    body = json.dumps({"instances": rows}).encode()
+    body += b" " * (16 * 1024 * 1024 - len(body))
+    head = b"POST /v1/models/iris:predict HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    def held():
+        families = text_string_to_metric_families(server.get("/metrics", server.management)[1])
+        return next(f for f in families if f.name == "moorage_in_flight_body_bytes").samples[0].value
+
+    lines = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(5)]
+    for _, writer in lines[:4]:
+        writer.write(head + body[:-1])
+        await writer.drain()
+    await asyncio.to_thread(wait_until, lambda: held() == 4 * (len(body) - 1), "all but the last bytes")
+    reader, writer = lines[4]
+    writer.write(head)
+    status, headers, text = await asyncio.wait_for(reply(reader), 20)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert b"67108864 bytes are in flight" in text
+    assert (await asyncio.to_thread(server.get, "/live", server.management))[0] == 200
+    for reader, writer in lines[:4]:
+        writer.write(body[-1:])
+        status, _, text = await asyncio.wait_for(reply(reader), 20)
+        assert (status, len(json.loads(text)["predictions"])) == (200, 100)
+    assert await asyncio.to_thread(held) == 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(head + body)
+    assert (await asyncio.wait_for(reply(reader), 20))[0] == 200
+    for _, each in (*lines, (reader, writer)):
+        each.close()

@@ -1,9 +1,11 @@
 """Who gets traffic when: ready pods share the port, a broken one takes it only while nobody else has it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
+import sklearn
 from prometheus_client.parser import text_string_to_metric_families
 
 from parts.base import free_port, wait_until
@@ -57,6 +59,17 @@ def test_a_failed_model_keeps_the_pod_unready_while_its_siblings_answer(serve, i
     states = {m["name"]: m for m in running.get("/moorage/v1/status", running.management)[1]["models"]}
     assert states["gone"]["state"] == "Failed"
     assert "missing.joblib" in states["gone"]["message"]
+
+
+def test_an_artifact_that_comes_late_is_loaded(serve, iris, tmp_path):
+    late = tmp_path / "late.joblib"
+    running = serve([model(late)])
+    wait_until(lambda: "retrySeconds" in running.process.tail(), "the first failed try")
+    shutil.copy(iris, late)
+    wait_until(running.ready, "readiness")
+    assert running.post("/v1/models/iris:predict", {"instances": [ROW]}) == (200, {"predictions": [0]})
+    (served,) = running.get("/moorage/v1/status", running.management)[1]["models"]
+    assert served.get("message") is None
 
 
 def test_any_model_is_enough_where_the_config_says_so(serve, iris):
@@ -205,3 +218,19 @@ def test_a_port_in_use_is_said_at_once(server, iris):
     assert done.returncode == 1
     assert "the port is in use" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_doubt_about_a_model_is_in_status_and_log_while_it_answers(serve, iris, tmp_path):
+    current = sklearn.__version__.encode()
+    data = iris.read_bytes()
+    assert current in data
+    other = tmp_path / "older.joblib"
+    other.write_bytes(data.replace(current, b"0" * (len(current) - 2) + b".1"))
+    running = serve([model(other)])
+    wait_until(running.ready, "readiness")
+    (served,) = running.get("/moorage/v1/status", running.management)[1]["models"]
+    assert served["state"] == "Ready"
+    assert "saved by scikit-learn" in served["message"]
+    assert "reason" not in served
+    assert "saved by scikit-learn" in running.process.tail()
+    assert running.post("/v1/models/iris:predict", {"instances": [ROW]}) == (200, {"predictions": [0]})

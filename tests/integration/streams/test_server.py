@@ -1,9 +1,10 @@
-"""The real server under load: the events of 150,000 HTTP requests are all in its stream, none twice."""
+"""The real server under load: the events of its HTTP requests are all in its stream, none twice, and it waits for none."""
 
 import asyncio
 import json
 import sys
 import urllib.request
+from contextlib import ExitStack
 
 import joblib
 import pytest
@@ -14,8 +15,10 @@ from moorage_runtime.capture.decode import decode
 from moorage_runtime.config import CaptureConfig, HttpConfig, ModelConfig, ServeConfig, StreamConfig
 from moorage_runtime.streams.directory import DirectoryReader
 from parts import Process, free_port, wait_until
+from support.topics import topic_messages
 
 REQUESTS = 150_000
+FEW = 3000
 CONNECTIONS = 50
 PIPELINED = 20
 
@@ -30,21 +33,27 @@ def status(config):
 
 
 @pytest.fixture
-def serving(tmp_path):
-    rows, labels = load_iris(return_X_y=True)
-    joblib.dump(LogisticRegression(max_iter=1000).fit(rows, labels), tmp_path / "iris.joblib")
-    config = ServeConfig(
-        name="iris",
-        models=[ModelConfig(name="iris", uri=str(tmp_path / "iris.joblib"), framework="sklearn")],
-        http=HttpConfig(host="127.0.0.1", port=free_port()),
-        management_port=free_port(),
-        capture=CaptureConfig(stream=StreamConfig(uri=str(tmp_path / "stream"))),
-    )
-    (tmp_path / "config.json").write_text(config.model_dump_json(by_alias=True))
-    command = [sys.executable, "-m", "moorage_runtime", "serve", "--config", tmp_path / "config.json"]
-    with Process(command, tmp_path / "serve.log") as process:
-        process.wait_until(lambda: status(config)["ready"], "a ready server")
-        yield config, process
+def serve(tmp_path):
+    """Start a server that captures to a stream; its config and process."""
+    with ExitStack() as stack:
+
+        def start(stream, **http):
+            rows, labels = load_iris(return_X_y=True)
+            joblib.dump(LogisticRegression(max_iter=1000).fit(rows, labels), tmp_path / "iris.joblib")
+            config = ServeConfig(
+                name="iris",
+                models=[ModelConfig(name="iris", uri=str(tmp_path / "iris.joblib"), framework="sklearn")],
+                http=HttpConfig(host="127.0.0.1", port=free_port(), **http),
+                management_port=free_port(),
+                capture=CaptureConfig(stream=StreamConfig(uri=stream)),
+            )
+            (tmp_path / "config.json").write_text(config.model_dump_json(by_alias=True))
+            command = [sys.executable, "-m", "moorage_runtime", "serve", "--config", tmp_path / "config.json"]
+            process = stack.enter_context(Process(command, tmp_path / "serve.log"))
+            process.wait_until(lambda: status(config)["ready"], "a ready server")
+            return config, process
+
+        yield start
 
 
 def request(number):
@@ -71,11 +80,19 @@ async def send(port, numbers):
     await writer.wait_closed()
 
 
-async def test_every_request_is_captured_once(serving):
-    config, process = serving
+async def send_all(config, first, last):
+    """Ask for the numbers from `first` to `last` on many connections; each is answered before this returns."""
     await asyncio.gather(
-        *(send(config.http.port, range(first, REQUESTS, CONNECTIONS)) for first in range(CONNECTIONS))
+        *(
+            send(config.http.port, range(start, last, CONNECTIONS))
+            for start in range(first, first + CONNECTIONS)
+        )
     )
+
+
+async def test_every_request_is_captured_once(serve, tmp_path):
+    config, process = serve(str(tmp_path / "stream"))
+    await send_all(config, 0, REQUESTS)
     wait_until(lambda: status(config)["capture"]["delivered"] == REQUESTS, "delivery of all events")
     counts = status(config)["capture"]
     assert (counts["captured"], counts["dropped"], counts["pending"]) == (REQUESTS, 0, 0)
@@ -92,3 +109,50 @@ async def test_every_request_is_captured_once(serving):
             seen.add(number)
     assert len(seen) == REQUESTS
     assert messages < REQUESTS
+
+
+def numbers(kafka, topic):
+    """Numbers of the requests in a topic, in order."""
+    found = [one for message in topic_messages(kafka.bootstrap, topic) for one in decode(message.value)]
+    assert all(one["inputs"] == [[5.0, 3.0, 1.5, int(one["id"][1:])]] for one in found)
+    return sorted(int(one["id"][1:]) for one in found)
+
+
+async def test_every_request_is_in_the_topic_once(serve, kafka):
+    topic = kafka.create_topic("server", 3)
+    config, process = serve(f"kafka://{kafka.bootstrap}/{topic}")
+    await send_all(config, 0, FEW)
+    assert process.stop() == 0  # the drain delivers what is left
+    assert numbers(kafka, topic) == list(range(FEW))
+
+
+async def test_no_request_waits_for_a_broker_that_goes_away_and_comes_back(serve, kafka):
+    topic = kafka.create_topic("server-broker", 3)
+    config, process = serve(f"kafka://{kafka.bootstrap}/{topic}")
+    try:
+        await asyncio.gather(send_all(config, 0, FEW), asyncio.to_thread(kafka.stop))
+        await send_all(config, FEW, 2 * FEW)  # all answered before the broker is back
+        wait_until(
+            lambda: status(config)["capture"].get("error") is not None, "the broker's fault in the status"
+        )
+        down = status(config)["capture"]
+        assert down["pending"] >= FEW
+        assert down["captured"] == down["pending"] + down["delivered"] + down["dropped"]
+        assert status(config)["ready"] is True
+    finally:
+        await asyncio.gather(asyncio.to_thread(kafka.start), send_all(config, 2 * FEW, 3 * FEW))
+    wait_until(lambda: status(config)["capture"]["pending"] == 0, "delivery of all")
+    counts = status(config)["capture"]
+    assert (counts["captured"], counts["delivered"], counts["dropped"]) == (3 * FEW, 3 * FEW, 0)
+    assert process.stop() == 0
+    assert numbers(kafka, topic) == list(range(3 * FEW))
+
+
+async def test_a_broker_that_was_never_there_costs_no_answer_and_no_endless_drain(serve):
+    config, process = serve(f"kafka://127.0.0.1:{free_port()}/topic", drain_seconds=4)
+    await send_all(config, 0, FEW)
+    wait_until(lambda: status(config)["capture"].get("error") is not None, "the broker's fault in the status")
+    counts = status(config)["capture"]
+    assert (counts["captured"], counts["pending"]) == (FEW, FEW)
+    assert process.stop() == 0
+    assert f'"captureDropped": {FEW}' in process.tail()

@@ -15,7 +15,7 @@ import numpy as np
 
 from moorage_runtime.capture.event import Event, Source
 from moorage_runtime.capture.formats import times
-from moorage_runtime.capture.formats.values import dumps, jsonable
+from moorage_runtime.capture.formats.values import array_json, dumps
 from moorage_runtime.models.base import Array
 from moorage_runtime.streams import Message
 
@@ -144,7 +144,7 @@ def _tensor(name: str, array: Array, parameters: bytes = b"") -> bytes:
         dumps(array.shape),
         _datatype(array.dtype),
         parameters,
-        dumps(jsonable(array if array.ndim == 1 else array.ravel())),
+        array_json(array if array.ndim == 1 else array.ravel()),
     )
 
 

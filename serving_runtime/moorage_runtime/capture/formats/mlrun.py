@@ -6,13 +6,13 @@ that JSON lacks are null, V1 requests carry their `id`, and answers that are sev
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from moorage_runtime.capture.event import Event, Source
 from moorage_runtime.capture.formats import times
-from moorage_runtime.capture.formats.values import dumps, jsonable
+from moorage_runtime.capture.formats.values import array_json, dumps
 from moorage_runtime.models.base import Inputs
 from moorage_runtime.streams import Message
 
@@ -73,8 +73,8 @@ def _v1(event: Event) -> bytes:
     return b',"op":%b,"request":{"id":%b,"instances":%b},"resp":%b,"when":"%b","microsec":%d}' % (
         dumps(event.operation),
         dumps(event.request_id),
-        dumps(_rows(event, named=True)),
-        dumps(_answer(event)),
+        _rows(event, named=True),
+        _answer(event),
         times.text(event.received).encode(),
         event.latency // 1000,
     )
@@ -88,11 +88,11 @@ def _v2(event: Event) -> bytes:
         b'"timestamp":"%b+00:00","model_version":%b},"when":"%b+00:00","microsec":%d,"metrics":{}}'
         % (
             identity,
-            dumps(_rows(event, named=False)),
+            _rows(event, named=False),
             dumps(event.operation),
             identity,
             dumps(event.source.model),
-            dumps(_answer(event)),
+            _answer(event),
             times.text(event.received + event.latency).encode(),
             version,
             times.text(event.received).encode(),
@@ -101,16 +101,16 @@ def _v2(event: Event) -> bytes:
     )
 
 
-def _answer(event: Event) -> Any:
-    return jsonable(next(iter(event.outputs.values()))) if event.outputs else []
+def _answer(event: Event) -> bytes:
+    return array_json(next(iter(event.outputs.values()))) if event.outputs else b"[]"
 
 
-def _rows(event: Event, *, named: bool) -> Any:
+def _rows(event: Event, *, named: bool) -> bytes:
     """Rows as the model took them: vectors, or, `named`, objects where it takes named columns."""
     inputs: Inputs = event.inputs
     if isinstance(inputs, np.ndarray):
-        return jsonable(inputs)
+        return array_json(inputs)
     columns = [array.tolist() for array in inputs.values()]
     if named:
-        return [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
-    return list(zip(*columns, strict=True))
+        return dumps([dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)])
+    return dumps(list(zip(*columns, strict=True)))

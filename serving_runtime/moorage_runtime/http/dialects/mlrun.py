@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 
 from moorage_runtime.http.batcher import Answers, Job
+from moorage_runtime.http.dialects import v1
 from moorage_runtime.http.dialects.body import kind_of, parse_object, request_id, wanted
-from moorage_runtime.http.dialects.v1 import id_header, instances, one_row_or_many
+from moorage_runtime.http.dialects.v1 import id_header, one_row_or_many
 from moorage_runtime.http.exchange import Exchange
 from moorage_runtime.http.replies import TEXT, HttpError, to_json
-from moorage_runtime.http.served import Served, new_request_id
+from moorage_runtime.http.served import Served
 from moorage_runtime.models.base import InputError
 from moorage_runtime.models.signature import arrange, rows_of
 
@@ -54,23 +55,11 @@ def envelope(served: Served, ident: str, outputs: Any) -> bytes:
     return to_json(document)
 
 
-class Predict:
+class Predict(v1.Predict):
     """`POST|PUT /NAME/predict` of V1."""
 
-    def __init__(self, served: Served) -> None:
-        self._served = served
-
-    def __call__(self, exchange: Exchange) -> None:
-        """Submit."""
-        served = self._served
-        served.admit()
-        model = served.model
-        rows = one_row_or_many(instances(parse_object(exchange.body)), len(model.signature.features))
-        inputs = arrange(rows, model.signature)
-        ident = exchange.request_id or new_request_id()
-        served.submit(
-            ValueJob(exchange, inputs, rows_of(inputs), model.default_outputs[:1], ident, "predict")
-        )
+    job = ValueJob
+    short = True
 
 
 class Infer:

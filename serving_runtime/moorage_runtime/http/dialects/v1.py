@@ -1,11 +1,12 @@
 """KServe's V1: `{"instances": [...]}` in, `{"predictions": [...]}` out."""
 
+from base64 import b64decode
 from typing import Any
 
 import orjson
 
 from moorage_runtime.http.batcher import Answers, Job
-from moorage_runtime.http.dialects.body import kind_of, parse_object
+from moorage_runtime.http.dialects.body import kind_of, parse, parse_object
 from moorage_runtime.http.exchange import Exchange
 from moorage_runtime.http.replies import HttpError, to_json
 from moorage_runtime.http.served import Served, new_request_id
@@ -35,6 +36,27 @@ def id_header(request_id: str) -> bytes:
     return b"x-request-id: %b\r\n" % request_id.encode("latin-1")
 
 
+def document(exchange: Exchange) -> dict[str, Any]:
+    """The body's object, taken out of the CloudEvent where it is a structured one.
+
+    An event in binary mode has its attributes in headers, which say nothing to the model.
+    """
+    body = parse_object(exchange.body)
+    return _event_data(body) if "specversion" in body and "instances" not in body else body
+
+
+def _event_data(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("data")
+    if isinstance(encoded := event.get("data_base64"), str):
+        try:
+            data = parse(b64decode(encoded, validate=True))
+        except ValueError:
+            raise InputError("data_base64 of the CloudEvent is no base64") from None
+    if not isinstance(data, dict):
+        raise InputError(f"data of the CloudEvent must be an object, not {kind_of(data)}")
+    return data
+
+
 def instances(body: dict[str, Any]) -> Any:
     """The rows (or columns) of a body."""
     if "data_url" in body:
@@ -58,6 +80,10 @@ def one_row_or_many(rows: Any, features: int) -> Any:
 class Predict:
     """`POST /v1/models/NAME:predict`."""
 
+    job: type[Job] = PredictJob
+    short = False
+    """Whether one row may be a flat list, and only one output has room in the reply."""
+
     def __init__(self, served: Served) -> None:
         self._served = served
 
@@ -66,9 +92,12 @@ class Predict:
         served = self._served
         served.admit()
         model = served.model
-        inputs: Inputs = arrange(instances(parse_object(exchange.body)), model.signature)
+        rows, outputs = instances(document(exchange)), model.default_outputs
+        if self.short:
+            rows, outputs = one_row_or_many(rows, len(model.signature.features)), outputs[:1]
+        inputs: Inputs = arrange(rows, model.signature)
         ident = exchange.request_id or new_request_id()
-        served.submit(PredictJob(exchange, inputs, rows_of(inputs), model.default_outputs, ident, "predict"))
+        served.submit(self.job(exchange, inputs, rows_of(inputs), outputs, ident, "predict"))
 
 
 class Explain:
@@ -83,12 +112,12 @@ class Explain:
         served.admit()
         if "explain" not in served.model.operations:
             raise HttpError(501, f"model {served.name} has no explain")
-        body = parse_object(exchange.body)
+        body = document(exchange)
         instances(body)
 
         def done(result: Any) -> None:
-            document = result if isinstance(result, dict) else {"predictions": [], "explanations": result}
-            exchange.answer(200, to_json(document))
+            reply = result if isinstance(result, dict) else {"predictions": [], "explanations": result}
+            exchange.answer(200, to_json(reply))
 
         served.operate(exchange, "explain", body, done)
 

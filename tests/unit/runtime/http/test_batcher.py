@@ -1,7 +1,9 @@
 """One tick, one predict call; a bad request spoils only itself; what is answered is captured and counted."""
 
 import asyncio
+import gc
 import threading
+import weakref
 
 from moorage_runtime.http import batcher
 
@@ -157,3 +159,29 @@ async def test_one_slow_call_moves_nothing(app, monkeypatch):
     for _ in range(60):
         await together(app, predict(app, 1))
     assert threads == {threading.get_ident()}
+
+
+async def test_what_waits_behind_a_hung_call_is_forgotten_with_its_client(app):
+    """Otherwise a model that never returns would keep the rows of every request that has timed out since."""
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(inputs, outputs):
+        entered.set()
+        release.wait(10)
+        return {"predict": inputs[:, 0]}
+
+    app.models["user"].model.predict = hang
+    path = "/v1/models/user:predict"
+    first, _ = app.connect()
+    first.data_received(predict(app, 1, path))
+    await asyncio.to_thread(entered.wait, 10)
+    gone, _ = app.connect()
+    gone.data_received(predict(app, 2, path))
+    rows = weakref.ref(next(iter(app.models["user"]._batcher._pending.values())).inputs)
+    gone.connection_lost(None)
+    gc.collect()
+    assert rows() is None
+    assert app.gate.in_flight == 1
+    release.set()
+    await app.settle(first)
+    assert app.gate.in_flight == 0

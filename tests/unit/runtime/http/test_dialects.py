@@ -1,5 +1,6 @@
 """Request in, reply out, for every dialect."""
 
+import base64
 import struct
 
 import numpy as np
@@ -195,6 +196,7 @@ DOCUMENTS = [
                 {"name": "city", "datatype": "BYTES", "shape": [-1]},
             ],
             "outputs": [{"name": "predict", "datatype": "BYTES", "shape": [-1]}],
+            "parameters": {"digest": "d" * 64, "revision": "r1"},
         },
     ),
 ]
@@ -265,3 +267,43 @@ async def test_the_requests_id_is_the_bodys_then_the_headers_then_a_new_one(app)
     v1 = await app.ask("POST", "/v1/models/iris:predict", {"instances": [ROW]}, header)
     assert v1.headers["x-request-id"] == "from-header"
     assert [event[0] for event in app.recording.events][:2] == ["from-body", "from-header"]
+
+
+STRUCTURED = {"specversion": "1.0", "id": "e1", "source": "/shop", "type": "predict"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**STRUCTURED, "data": {"instances": [ROW]}},
+        {**STRUCTURED, "data_base64": base64.b64encode(orjson.dumps({"instances": [ROW]})).decode()},
+    ],
+)
+async def test_a_structured_cloudevent_is_opened(app, event):
+    headers = {"Content-Type": "application/cloudevents+json"}
+    reply = await app.ask("POST", "/v1/models/iris:predict", event, headers)
+    assert (reply.status, reply.json) == (200, {"predictions": [10]})
+    explained = await app.ask("POST", "/v1/models/user:explain", event, headers)
+    assert explained.json == {"why": [ROW]}
+
+
+async def test_a_cloudevent_in_binary_mode_is_its_body(app):
+    headers = {"Ce-Specversion": "1.0", "Ce-Id": "e1", "Ce-Source": "/shop", "Ce-Type": "predict"}
+    reply = await app.ask("POST", "/v1/models/iris:predict", {"instances": [ROW]}, headers)
+    assert (reply.status, reply.json) == (200, {"predictions": [10]})
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (STRUCTURED, "data of the CloudEvent must be an object"),
+        ({**STRUCTURED, "data": "<xml/>"}, "not a string"),
+        ({**STRUCTURED, "data_base64": "%"}, "no base64"),
+        ({**STRUCTURED, "data_base64": "AAAA"}, "not valid JSON"),
+        ({**STRUCTURED, "data": {"rows": []}}, "instances"),
+    ],
+)
+async def test_a_cloudevent_without_a_request_is_refused(app, event, said):
+    reply = await app.ask("POST", "/v1/models/iris:predict", event)
+    assert reply.status == 400
+    assert said in reply.json["error"]

@@ -1,11 +1,13 @@
 """HTTP itself: order, limits, time, and what must not be smuggled in."""
 
 import asyncio
+import tracemalloc
 
 import orjson
 import pytest
 
-from moorage_runtime.http.limits import PIPELINE, SECOND
+from moorage_runtime.config import HttpConfig
+from moorage_runtime.http.limits import PIPELINE, SECOND, Limits
 
 ROW = [1.0, 2.0, 3.0, 4.0]
 V1 = "/v1/models/iris:predict"
@@ -265,3 +267,77 @@ async def test_a_draining_server_answers_what_it_has_and_says_close(app):
 )
 async def test_forms_of_one_path(app, path):
     assert (await app.ask("GET", path)).json == {"name": "iris", "ready": True}
+
+
+def half(app):
+    """A request, and where it is cut in two: within its body."""
+    data = predict(app, 1)
+    return data[:-10], data[-10:]
+
+
+async def test_bodies_in_flight_are_counted_from_their_first_byte_until_the_answer(app):
+    begin, end = half(app)
+    connection, wire = app.connect()
+    connection.data_received(begin)
+    body = len(begin + end) - (begin + end).index(b"\r\n\r\n") - 4
+    assert app.gate.body_bytes == body - 10
+    assert f"moorage_in_flight_body_bytes {float(body - 10)}".encode() in app.metrics.expose()
+    connection.data_received(end)
+    assert app.gate.body_bytes == body
+    await app.settle(connection)
+    assert app.replies(wire)[0].status == 200
+    assert app.gate.body_bytes == 0
+
+
+async def test_more_bodies_than_the_bound_are_a_503_and_those_before_are_answered(app):
+    begin, end = half(app)
+    first, wire = app.connect()
+    first.data_received(begin)
+    bound = app.gate.body_bytes + 20
+    (refused,), other = await app.send(begin + end, bodies=bound)
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert f"{bound} bytes" in refused.json["error"]
+    assert other.ended
+    chunked = f"POST {V1} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n1e\r\n{'x' * 30}\r\n"
+    (refused,), _ = await app.send(chunked.encode(), bodies=bound)
+    assert refused.status == 503
+    first.data_received(end)
+    await app.settle(first)
+    assert app.replies(wire)[0].status == 200
+    assert app.gate.body_bytes == 0
+
+
+@pytest.mark.parametrize("body_limit", [1, 1 << 20, 16 << 20, 64 << 20, 1 << 30])
+async def test_the_largest_body_is_admitted_where_nothing_else_is_in_flight(body_limit):
+    limits = Limits.of(HttpConfig(max_body_bytes=body_limit))
+    assert limits.bodies == max(64 << 20, 4 * body_limit)
+
+
+async def test_a_body_that_just_fits_the_bound_alone_is_taken(app):
+    data = predict(app, 1)
+    (reply,), _ = await app.send(data, bodies=len(data.partition(b"\r\n\r\n")[2]))
+    assert reply.status == 200
+
+
+async def test_a_client_that_goes_away_gives_its_bytes_back(app):
+    begin, end = half(app)
+    connection, _ = app.connect()
+    connection.data_received(begin)
+    connection.connection_lost(None)
+    assert app.gate.body_bytes == 0
+    connection, _ = app.connect()
+    connection.data_received(begin + end)
+    connection.connection_lost(None)
+    assert (app.gate.body_bytes, app.gate.in_flight) == (0, 0)
+
+
+async def test_a_body_in_tiny_chunks_takes_no_more_memory_than_its_bytes(app):
+    connection, _ = app.connect()
+    connection.data_received(f"POST {V1} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+    tracemalloc.start()
+    for _ in range(50):
+        connection.data_received(b"2\r\nab\r\n" * 1000)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert app.gate.body_bytes == 100_000
+    assert held < 400_000

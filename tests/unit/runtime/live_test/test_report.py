@@ -59,12 +59,18 @@ def test_json_has_every_record_with_its_row(report):
 
 
 def test_junit_has_a_case_per_bound_and_probe(report):
+    report.finished_at = "2026-01-01T00:00:02.5Z"
     suite = ET.fromstring(as_junit(report)).find("testsuite")
-    assert {key: suite.get(key) for key in ("tests", "failures", "errors")} == {
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped", "time")} == {
         "tests": "4",
         "failures": "2",
         "errors": "0",
+        "skipped": "0",
+        "time": "2.500",
     }
+    assert suite.get("hostname")
+    assert [child.tag for child in suite][:2] == ["properties", "testcase"]
+    assert all(fault.get("type") and fault.get("message") for fault in suite.iter("failure"))
     cases = {(case.get("classname"), case.get("name")): case for case in suite.iter("testcase")}
     failed = cases["expect", "accuracy >= 0.9"].find("failure")
     assert failed.get("message") == "accuracy 0.5 is below 0.9"
