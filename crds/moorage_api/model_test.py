@@ -1,5 +1,6 @@
 """ModelTest: held-out records sent to the live endpoint, and a verdict."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field
@@ -133,6 +134,27 @@ class TriggerType(ApiEnum):
     SCHEDULE = "Schedule"
 
 
+def _field(value: str) -> str:
+    """A field of a cron expression: a list of *, values and ranges, each with a step or without."""
+    part = rf"([*?]|{value}(-{value})?)(/0*[1-9][0-9]?)?"
+    return f"{part}(,{part})*"
+
+
+_CRON = " +".join(
+    map(
+        _field,
+        (
+            "[0-5]?[0-9]",
+            "([01]?[0-9]|2[0-3])",
+            "(0?[1-9]|[12][0-9]|3[01])",
+            "(0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)",
+            "([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)",
+        ),
+    )
+)
+"""What Kubernetes' CronJob takes, in capitals."""
+
+
 class Trigger(ApiModel):
     """When the test runs; `Once` for each edit of the spec."""
 
@@ -148,6 +170,12 @@ class Trigger(ApiModel):
             lambda trigger: trigger.time_zone is None or trigger.type is TriggerType.SCHEDULE,
             "only type Schedule takes a timeZone",
             "timeZone",
+        ),
+        Rule(
+            f"!has(self.schedule) || self.schedule.upperAscii().matches(r'^{_CRON}$')",
+            lambda trigger: trigger.schedule is None or bool(re.fullmatch(_CRON, trigger.schedule.upper())),
+            "must be minute (0-59), hour (0-23), day (1-31), month (1-12 or JAN-DEC) and weekday (0-6 or SUN-SAT)",
+            "schedule",
         ),
     )
 

@@ -60,7 +60,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     epilog=examples(
-        "moorage up -f examples/iris &",
+        "moorage up -f examples/iris/manifests   # in a terminal of its own",
         "moorage wait --for=condition=Ready mserve/iris",
         "moorage predict iris --data '[[5.1, 3.5, 1.4, 0.2]]'",
     ),

@@ -5,24 +5,22 @@ from collections.abc import Sequence
 import click
 
 from moorage_operator.cli.examples import examples
-from moorage_operator.cli.manifests import files_option, read, recursive_option
+from moorage_operator.cli.manifests import default_namespace_option, files_option, read, recursive_option
 from moorage_operator.cli.resources import BY_KIND
 from moorage_operator.cli.state import State, with_state
-from moorage_operator.local.admission import admit
-from moorage_operator.local.yaml import ManifestError
+from moorage_operator.local.apiserver.admission import admit
+from moorage_operator.local.apiserver.yaml import ManifestError
 
 
 @click.command(
     epilog=examples(
-        "moorage apply -f examples/iris/serving.yaml",
+        "moorage apply -f examples/iris/manifests/serving.yaml",
         "cat *.yaml | moorage apply -f -",
     )
 )
 @files_option
 @recursive_option
-@click.option(
-    "-n", "--namespace", default=None, help="Namespace of objects that name none. [default: default]"
-)
+@default_namespace_option
 @with_state
 def command(files: Sequence[str], *, recursive: bool, namespace: str | None, state: State) -> None:
     """Create or change objects from manifests.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from moorage_api.kinds import Column as PrinterColumn
 from moorage_operator.cli.age import age, human
 from moorage_operator.cli.jsonpath import find, text
-from moorage_operator.local.store import Object
+from moorage_operator.local.apiserver.objects import Object
 
 ADDRESS = "moorage.dev/local-address"
 

@@ -6,7 +6,7 @@ import click
 
 from moorage_operator.cli import resources
 from moorage_operator.cli.state import DEFAULT
-from moorage_operator.local.store import Store
+from moorage_operator.local.apiserver.store import Store
 
 
 def complete_objects(ctx: click.Context, _: click.Parameter, beginning: str) -> list[str]:

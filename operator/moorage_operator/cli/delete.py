@@ -12,15 +12,15 @@ from moorage_operator.cli.manifests import files_option, read, recursive_option
 from moorage_operator.cli.resources import BY_KIND
 from moorage_operator.cli.selection import Target, selector, targets
 from moorage_operator.cli.state import State, with_namespace, with_state
-from moorage_operator.local.store import Object, key_of
-from moorage_operator.local.yaml import Document
+from moorage_operator.local.apiserver.objects import Object, key_of
+from moorage_operator.local.apiserver.yaml import Document
 
 
 @click.command(
     epilog=examples(
         "moorage delete mserve iris",
         "moorage delete mtest --all",
-        "moorage delete -f examples/iris",
+        "moorage delete -f examples/iris/manifests",
     )
 )
 @click.argument("words", nargs=-1, metavar="KIND[/NAME] [NAME]...", shell_complete=complete_objects)

@@ -15,8 +15,9 @@ from moorage_operator.cli.resources import BY_KIND
 from moorage_operator.cli.selection import selector, targets
 from moorage_operator.cli.state import State, with_namespace, with_state
 from moorage_operator.cli.tables import print_table
-from moorage_operator.local.store import Object, Store
-from moorage_operator.local.yaml import dump
+from moorage_operator.local.apiserver.objects import Object
+from moorage_operator.local.apiserver.store import Store
+from moorage_operator.local.apiserver.yaml import dump
 
 _WIDTH = 14
 _TABLES = {
@@ -46,6 +47,8 @@ def command(words: Sequence[str], *, labels: str, namespace: str, state: State) 
         if number:
             click.echo("\n")
         _describe(state.store, obj)
+    if any("status" in obj for obj in objects):
+        state.say_if_still()
 
 
 def _describe(store: Store, obj: Object) -> None:

@@ -10,10 +10,12 @@ from moorage_operator.cli.completing import complete_servings
 from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure
 from moorage_operator.cli.pods import resolve
+from moorage_operator.cli.reader import check_reader
 from moorage_operator.cli.sources import EVERYTHING, Source, Value, open_source
 from moorage_operator.cli.state import State, with_namespace, with_state
 from moorage_operator.cli.tables import Table
-from moorage_operator.local.store import Object, Store, key_of
+from moorage_operator.local.apiserver.objects import Object, key_of
+from moorage_operator.local.apiserver.store import Store
 from moorage_runtime.capture.decode import Decoded, DecodeError, decode, merge
 
 _HEADINGS = ("TIME", "MODEL", "ID", "LATENCY", "OUTPUTS", "INPUTS")
@@ -64,6 +66,7 @@ def command(
             click.echo(f'No events of modelserving "{serving["metadata"]["name"]}" yet', err=True)
         while follow:
             show(joiner.add(source.more()))
+            check_reader()
     if joiner.undecodable:
         click.echo(f"{joiner.undecodable} messages are no captured events: {joiner.trouble}", err=True)
 

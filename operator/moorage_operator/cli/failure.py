@@ -6,8 +6,8 @@ from typing import IO, Any
 
 import click
 
-from moorage_operator.local.store import StoreError
-from moorage_operator.local.yaml import ManifestError
+from moorage_operator.local.apiserver.store import StoreError
+from moorage_operator.local.apiserver.yaml import ManifestError
 
 DEBUG = "MOORAGE_DEBUG"
 """Set to anything, it shows the traceback of an unexpected error."""

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from moorage_api import catalogue
 from moorage_operator.cli.failure import NotFound
 from moorage_operator.cli.selection import Target
-from moorage_operator.local.store import Object, Store, in_order
+from moorage_operator.local.apiserver.objects import Object, in_order
+from moorage_operator.local.apiserver.store import Store
 
 
 class Fetch:

@@ -10,10 +10,11 @@ from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import NotFound
 from moorage_operator.cli.fetch import Fetch
 from moorage_operator.cli.printing import FORMATS, Layout, is_table, print_objects, print_tables
+from moorage_operator.cli.reader import check_reader
 from moorage_operator.cli.selection import Target, selector, targets
 from moorage_operator.cli.state import State, with_namespace, with_state
 from moorage_operator.cli.tables import Table
-from moorage_operator.local.store import Key, Object, key_of
+from moorage_operator.local.apiserver.objects import Key, Object, key_of
 
 
 @click.command(
@@ -63,6 +64,8 @@ def command(
         if not objects and not missing:
             where = "" if all_namespaces else f" in {namespace} namespace"
             click.echo(f"No resources found{where}", err=True)
+        elif any("status" in obj for obj in objects):
+            state.say_if_still()
     elif objects or not named:
         print_objects(objects, output, as_list=not named or len(wanted) > 1)
     if missing and not ignore_not_found:
@@ -95,6 +98,7 @@ def _watch(
     known: dict[Key, Object] | None = None
     for changed in state.store.changes(threading.Event()):
         if not changed and known is not None:
+            check_reader()
             continue
         now = {key_of(obj): obj for obj in _find(wanted, fetch)[0]}
         fresh = list(now) if known is None else sorted(key for key in changed if key in now or key in known)

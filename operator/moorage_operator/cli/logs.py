@@ -9,9 +9,10 @@ from moorage_operator.cli.completing import complete_servings
 from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure
 from moorage_operator.cli.pods import pods_of, resolve
+from moorage_operator.cli.reader import check_reader
 from moorage_operator.cli.state import State, with_namespace, with_state
 from moorage_operator.cli.tail import Tail
-from moorage_operator.local.store import Object, key_of
+from moorage_operator.local.apiserver.objects import Object, key_of
 
 KINDS = ("Pod", "ModelServing", "ModelTest")
 _POLL = 0.2
@@ -51,6 +52,7 @@ def command(words: Sequence[str], *, follow: bool, lines: int, namespace: str, s
         if over or not follow:
             return
         most = -1  # a pod that appears from now on is shown whole
+        check_reader()
         time.sleep(_POLL)
 
 

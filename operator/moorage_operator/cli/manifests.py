@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from moorage_operator.local.yaml import Document, ManifestError, read_file, read_paths, read_text
+from moorage_operator.local.apiserver.yaml import Document, ManifestError, read_file, read_paths, read_text
 
 STDIN = "-"
 files_option = click.option(
@@ -16,6 +16,9 @@ files_option = click.option(
     multiple=True,
     metavar="FILE|DIR|-",
     help="Manifests; - reads standard input.",
+)
+default_namespace_option = click.option(
+    "-n", "--namespace", default=None, help="Namespace of objects that name none. [default: default]"
 )
 recursive_option = click.option("-R", "--recursive", is_flag=True, help="Descend into the folders of -f.")
 

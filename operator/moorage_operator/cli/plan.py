@@ -7,10 +7,12 @@ import click
 
 from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure
-from moorage_operator.cli.manifests import files_option, read, recursive_option
-from moorage_operator.local.admission import admit
-from moorage_operator.local.store import CLUSTER_SCOPED, Object
-from moorage_operator.local.yaml import dump
+from moorage_operator.cli.manifests import default_namespace_option, files_option, read, recursive_option
+from moorage_operator.cli.state import State, with_state
+from moorage_operator.local.apiserver.admission import admit
+from moorage_operator.local.apiserver.objects import CLUSTER_SCOPED, Object
+from moorage_operator.local.apiserver.yaml import dump
+from moorage_operator.plan.conditions import find
 
 _UID = "00000000-0000-0000-0000-000000000000"
 """The owner in what is printed: a real one exists only on a cluster."""
@@ -23,9 +25,7 @@ _UID = "00000000-0000-0000-0000-000000000000"
 )
 @files_option
 @recursive_option
-@click.option(
-    "-n", "--namespace", default=None, help="Namespace of objects that name none. [default: default]"
-)
+@default_namespace_option
 @click.option(
     "-o",
     "--output",
@@ -34,8 +34,14 @@ _UID = "00000000-0000-0000-0000-000000000000"
     show_default=True,
     help="Format.",
 )
-def command(files: Sequence[str], *, recursive: bool, namespace: str | None, output: str) -> None:
-    """Print the objects that the operator would make of manifests; nothing is stored or run."""
+@with_state
+def command(
+    files: Sequence[str], *, recursive: bool, namespace: str | None, output: str, state: State
+) -> None:
+    """Print the objects that the operator would make of manifests; nothing is stored or run.
+
+    A ModelTest is planned as if its ModelServing, of the same manifests or applied already, were ready.
+    """
     from moorage_api import catalogue
     from moorage_operator.plan import KINDS, Catalogue, Observed, Ref
 
@@ -47,17 +53,20 @@ def command(files: Sequence[str], *, recursive: bool, namespace: str | None, out
     runtimes = Catalogue.of([*defaults, *objects])
     there = {
         Ref(obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]): obj
-        for obj in objects
+        for obj in [*_applied(state), *objects]
     }
     children: list[Object] = []
     refusals: list[str] = []
     for obj in objects:
         if obj["kind"] in KINDS:
             kind = KINDS[obj["kind"]]
-            known = {ref: there[ref] for ref in kind.references(obj) if ref in there}
+            known = {ref: _ready(there[ref]) for ref in kind.references(obj) if ref in there}
             plan = kind.plan(obj, runtimes, Observed(referenced=known))
             children += plan.children or ()
-            refusals += _refusals(obj, plan.status)
+            refusals += _said(obj, plan.status, "Stalled", "error")
+            if not plan.children:
+                for note in _said(obj, plan.status, "Reconciling", "nothing to print yet"):
+                    click.echo(note, err=True)
     if output == "json":
         click.echo(
             json.dumps({"apiVersion": "v1", "kind": "List", "items": children}, indent=4, sort_keys=True)
@@ -79,11 +88,22 @@ def _placed(obj: Object) -> Object:
     return {**obj, "metadata": meta}
 
 
-def _refusals(obj: Object, status: Object) -> list[str]:
-    conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
-    stalled = conditions.get("Stalled", {})
-    if stalled.get("status") != "True":
+def _applied(state: State) -> list[Object]:
+    """ModelServings of the local Moorage, where there is one."""
+    return state.store.list("ModelServing") if state.exists() else []
+
+
+def _ready(obj: Object) -> Object:
+    """The object as it will be once everything that it asks for is there."""
+    condition = {"type": "Ready", "status": "True", "reason": "Reconciled"}
+    generation = obj["metadata"]["generation"]
+    return {**obj, "status": {"observedGeneration": generation, "conditions": [condition]}}
+
+
+def _said(obj: Object, status: Object, type_: str, heading: str) -> list[str]:
+    """What a condition says where it is true."""
+    found = find(status, type_) or {}
+    if found.get("status") != "True":
         return []
-    return [
-        f'error: {obj["kind"]} "{obj["metadata"]["name"]}": {stalled["reason"]}: {stalled.get("message", "")}'
-    ]
+    named = f'{obj["kind"]} "{obj["metadata"]["name"]}"'
+    return [f"{heading}: {named}: {found['reason']}: {found.get('message', '')}"]

@@ -7,7 +7,8 @@ import click
 from moorage_operator.cli.failure import NotFound
 from moorage_operator.cli.fetch import Fetch
 from moorage_operator.cli.selection import targets
-from moorage_operator.local.store import Object, Store
+from moorage_operator.local.apiserver.objects import Object
+from moorage_operator.local.apiserver.store import Store
 
 
 def resolve(store: Store, namespace: str, words: Sequence[str], kinds: Sequence[str]) -> Object:

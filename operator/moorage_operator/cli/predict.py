@@ -17,7 +17,7 @@ from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure
 from moorage_operator.cli.pods import resolve
 from moorage_operator.cli.state import State, with_namespace, with_state
-from moorage_operator.local.store import Object
+from moorage_operator.local.apiserver.objects import Object
 
 
 @click.command(

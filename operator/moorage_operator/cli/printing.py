@@ -9,8 +9,8 @@ from moorage_operator.cli.failure import Failure
 from moorage_operator.cli.jsonpath import JsonPathError, render
 from moorage_operator.cli.resources import BY_KIND, Resource
 from moorage_operator.cli.tables import Table
-from moorage_operator.local.store import Object
-from moorage_operator.local.yaml import dump
+from moorage_operator.local.apiserver.objects import Object
+from moorage_operator.local.apiserver.yaml import dump
 
 FORMATS = "json|yaml|name|wide|jsonpath=TEMPLATE"
 JSONPATH = "jsonpath="

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import click
 
 from moorage_operator.cli.failure import Failure
-from moorage_operator.cli.resources import Resource, find
-from moorage_operator.local.store import Object
+from moorage_operator.cli.resources import RESOURCES, Resource, find
+from moorage_operator.local.apiserver.objects import Object
 
 _SET = re.compile(r"\s*([^\s,!=]+)\s+(in|notin)\s+\(([^)]*)\)\s*")
 _EQUAL = re.compile(r"\s*([^\s,!=]+)\s*(==|=|!=)\s*([^\s,=!]*)\s*")
@@ -26,7 +26,12 @@ class Target:
 def targets(words: Sequence[str], default: str | None = None) -> list[Target]:
     """Of a command's arguments; `default` is the type of a bare NAME where a command has one."""
     if not words:
-        raise click.UsageError("you must say what: KIND, KIND NAME or KIND/NAME")
+        raise click.UsageError(
+            "you must say what: KIND, KIND NAME or KIND/NAME, with the kinds "
+            + ", ".join(
+                f"{one.plural} ({one.short_names[0]})" if one.short_names else one.plural for one in RESOURCES
+            )
+        )
     if any("/" in word for word in words):
         return [_slashed(word, default) for word in words]
     if default is not None and len(words) == 1:

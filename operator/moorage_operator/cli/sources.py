@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from moorage_operator.cli.failure import Failure
-from moorage_operator.local.store import Object
+from moorage_operator.local.apiserver.objects import Object
 from moorage_runtime.streams.base import StreamError
 from moorage_runtime.streams.directory import DirectoryReader, tail
 

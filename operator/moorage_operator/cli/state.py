@@ -1,6 +1,5 @@
 """The folder in which a local Moorage lives, as every command sees it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -10,12 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from moorage_operator.cli.failure import Failure
+from moorage_operator.local.apiserver.store import Store
 from moorage_operator.local.lock import holder
-from moorage_operator.local.store import Store
+from moorage_operator.local.options import Options, options
 
 DEFAULT = ".moorage"
-OPTIONS = Path("run") / "up.json"
-"""What `up` says of itself: pid, kafka, objectStore."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,10 +24,14 @@ class State:
 
     path: Path
 
+    def exists(self) -> bool:
+        """Whether anything was ever started or applied here."""
+        return (self.path / "store").is_dir()
+
     @cached_property
     def store(self) -> Store:
-        """Its objects; Failure where nothing was ever started or applied here."""
-        if not (self.path / "store").is_dir():
+        """Its objects; Failure where there are none."""
+        if not self.exists():
             raise Failure(
                 f"error: there is no Moorage at {self.path}: start one by `moorage up`, "
                 "or name its folder by --state or MOORAGE_STATE"
@@ -45,23 +47,14 @@ class State:
         """The process of the `moorage up` that runs here; None where none does."""
         return holder(self.path)
 
-    def record(self, options: dict[str, Any]) -> None:
-        """Keep what `moorage up` is started with; not where another one has the folder."""
-        if self.pid() is not None:
-            return
-        path = self.path / OPTIONS
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(options), encoding="utf-8")
-        unfinished.replace(path)
+    def say_if_still(self) -> None:
+        """Tell a person where nothing runs that would keep statuses true."""
+        if self.pid() is None:
+            click.echo(f"(no `moorage up` runs for {self.path}: this is how it was left)", err=True)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Options:
         """What the last `moorage up` was started with: kafka, objectStore."""
-        try:
-            said: dict[str, Any] = json.loads((self.path / OPTIONS).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return said
+        return options(self.path)
 
 
 def with_state(command: F) -> F:

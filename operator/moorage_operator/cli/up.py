@@ -1,18 +1,22 @@
 """`moorage up`."""
 
-import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from moorage_operator.cli.examples import examples
+from moorage_operator.cli.manifests import default_namespace_option
 from moorage_operator.cli.state import State, with_state
+
+_BROKERS = re.compile(r"[^\s,:/]+:[0-9]{1,5}(,[^\s,:/]+:[0-9]{1,5})*")
+_STORE = re.compile(r"https?://[^/\s]+/?|file:///.+|(?!.*://).+")
 
 
 @click.command(
     epilog=examples(
-        "moorage up -f examples/iris",
+        "moorage up -f examples/iris/manifests",
         "moorage up -f manifests --kafka localhost:9092 --object-store http://localhost:9000",
     )
 )
@@ -20,9 +24,7 @@ from moorage_operator.cli.state import State, with_state
     "-f", "--filename", "manifests", multiple=True, type=click.Path(path_type=Path), metavar="FILE|DIR",
     help="Manifests to apply, and to apply again at every edit.",
 )  # fmt: skip
-@click.option(
-    "-n", "--namespace", default=None, help="Namespace of objects that name none. [default: default]"
-)
+@default_namespace_option
 @click.option(
     "--kafka", metavar="HOST:PORT[,HOST:PORT]", help="A real Kafka in place of the folder of streams."
 )
@@ -45,6 +47,11 @@ def command(
     """
     from moorage_operator.local import up
 
-    state.record({"pid": os.getpid(), "kafka": kafka, "objectStore": object_store})
+    if kafka is not None and not _BROKERS.fullmatch(kafka):
+        raise click.BadParameter(f"{kafka!r} is not HOST:PORT[,HOST:PORT]", param_hint="--kafka")
+    if object_store is not None and not _STORE.fullmatch(object_store):
+        raise click.BadParameter(
+            f"{object_store!r} is neither http(s)://HOST[:PORT] nor a folder", param_hint="--object-store"
+        )
     code = up(state.path, list(manifests), kafka=kafka, object_store=object_store, namespace=namespace)
     raise click.exceptions.Exit(code)

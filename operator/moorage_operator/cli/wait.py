@@ -16,7 +16,8 @@ from moorage_operator.cli.jsonpath import JsonPathError, find, text
 from moorage_operator.cli.resources import Resource
 from moorage_operator.cli.selection import Target, selector, targets
 from moorage_operator.cli.state import State, with_namespace, with_state
-from moorage_operator.local.store import Key, Object, Store, key_of
+from moorage_operator.local.apiserver.objects import Key, Object, key_of
+from moorage_operator.local.apiserver.store import Store
 
 Met = Callable[[Object | None], bool]
 """Whether an object (None: it is gone) is as awaited."""
@@ -69,6 +70,7 @@ def command(
     pending = _pending(wanted, Fetch(state.store, namespace, selector(labels)), namespace, awaited)
     if not pending and awaited != "delete":
         raise Failure("error: no matching resources found")
+    state.say_if_still()
     deadline = time.monotonic() + (seconds if seconds >= 0 else FOREVER)
     _wait(state.store, pending, met, deadline)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from moorage_operator.local.store import Key, controller_of, key_of
+from moorage_operator.local.apiserver.objects import Key, controller_of, key_of
 from moorage_operator.plan import Object, Plan
 
 KINDS = ("ConfigMap", "Service", "Deployment", "Job", "CronJob")

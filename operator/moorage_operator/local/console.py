@@ -9,7 +9,7 @@ def line(resource: Object, status: Object) -> str | None:
     now, before = _answer(status), _answer(resource.get("status") or {})
     if now is None or now == before:
         return None
-    name = f"{resource['kind'].lower()}/{resource['metadata']['name']}"
+    name = called(resource)
     ready, reason, message, url, verdict = now
     if ready == "True":
         where = f" at {url}" if url else ""
@@ -22,11 +22,23 @@ def line(resource: Object, status: Object) -> str | None:
     return f"{name} {detail}"
 
 
+def called(resource: Object) -> str:
+    """`modelserving/iris`, with its namespace where that is not the default one."""
+    meta = resource["metadata"]
+    namespace = meta.get("namespace") or "default"
+    there = "" if namespace == "default" else f" (namespace {namespace})"
+    return f"{resource['kind'].lower()}/{meta['name']}{there}"
+
+
 def event(status: Object) -> tuple[str, str, str]:
     """(type, reason, message) of the event that tells of this status."""
     ready = find(status, "Ready") or {}
     type_ = "Warning" if _is_true(status, "Stalled") else "Normal"
-    return type_, str(ready.get("reason", "")), str(ready.get("message", ""))
+    return type_, str(ready.get("reason", "")), str(ready.get("message") or _where(status))
+
+
+def _where(status: Object) -> str:
+    return f"ready at {status['url']}" if status.get("url") and _is_true(status, "Ready") else ""
 
 
 def _answer(status: Object) -> tuple[str, str, str, str | None, str | None] | None:

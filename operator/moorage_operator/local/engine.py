@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from moorage_operator.local import console
-from moorage_operator.local.manifests import Manifests
-from moorage_operator.local.node import Node
-from moorage_operator.local.pod import Pod
+from moorage_operator.local.apiserver.manifests import Manifests
+from moorage_operator.local.apiserver.objects import Key, key_of
+from moorage_operator.local.controllers.workloads import Workloads
+from moorage_operator.local.kubelet.node import Node
+from moorage_operator.local.kubelet.pod import Pod
 from moorage_operator.local.queue import Queue
 from moorage_operator.local.reconcile import Reconciler
-from moorage_operator.local.store import Key, key_of
-from moorage_operator.local.workloads import Workloads
 from moorage_operator.plan import KINDS, Object
 
 _log: Final = logging.getLogger(__name__)

@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from moorage_operator.local import lock, manifests
+from moorage_operator.local import lock, options
+from moorage_operator.local.apiserver import manifests
+from moorage_operator.local.apiserver.manifests import Manifests
+from moorage_operator.local.apiserver.objects import Key
+from moorage_operator.local.apiserver.store import Store
 from moorage_operator.local.engine import Engine
-from moorage_operator.local.manifests import Manifests
-from moorage_operator.local.node import Node
-from moorage_operator.local.process import end_survivors
-from moorage_operator.local.services import Services
+from moorage_operator.local.kubelet.node import Node
+from moorage_operator.local.kubelet.process import end_survivors
+from moorage_operator.local.kubelet.services import Services
 from moorage_operator.local.settings import Settings
-from moorage_operator.local.store import Key, Store
 
 
 def run(
@@ -33,6 +35,7 @@ def run(
         return 1
     try:
         with lock.held(state):
+            options.write(state, {"kafka": kafka, "objectStore": object_store})
             return asyncio.run(_run(state, paths, kafka, object_store, namespace, settings))
     except lock.AlreadyRunning as running:
         print(f"error: {running}", file=sys.stderr)  # noqa: T201

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from moorage_api import catalogue as defaults
 from moorage_operator.local import children
-from moorage_operator.local.addresses import locate_address
-from moorage_operator.local.node import Node
-from moorage_operator.local.store import Conflict, Key, controller_of, key_of
-from moorage_operator.local.workloads import Workloads
+from moorage_operator.local.apiserver.objects import Key, controller_of, key_of
+from moorage_operator.local.apiserver.store import Conflict
+from moorage_operator.local.controllers.workloads import Workloads
+from moorage_operator.local.kubelet.addresses import locate_address
+from moorage_operator.local.kubelet.node import Node
 from moorage_operator.plan import KINDS, Catalogue, Object, Observed, Plan, Ref
 
 RUNTIME_KINDS = ("ModelRuntime", "ClusterModelRuntime")

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from moorage_operator.local.store import Store
+from moorage_operator.local.apiserver.store import Store
 from moorage_operator.plan.conditions import find
 from parts import Process, free_port, wait_until
 
@@ -43,6 +43,7 @@ class Up(Process):
         *,
         images=FAKE_IMAGES,
         port: int | None = None,
+        env: dict[str, str] | None = None,
         **options: Any,
     ) -> None:
         self.state = state
@@ -52,7 +53,7 @@ class Up(Process):
         super().__init__(
             [sys.executable, "-c", _RUN, given],
             state.with_name(f"{state.name}.{self.port}.out"),
-            env={"MOORAGE_LEAK": "no", "AWS_REGION": "here"},
+            env={"MOORAGE_LEAK": "no", "AWS_REGION": "here", **(env or {})},
         )
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -92,6 +93,10 @@ class Up(Process):
         return [
             int(note["moorage.dev/local-process"]) for note in notes if "moorage.dev/local-process" in note
         ]
+
+    def says(self, words: str) -> None:
+        """Wait until the output has the words: a status is written a moment before it is said."""
+        self.wait_until(lambda: words in self.output(), f"the words {words!r}")
 
     def output(self) -> str:
         return self.log.read_text()

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,8 +69,11 @@ def serve(config: ServeConfig) -> None:
         models=[state],
     )
 
+    asked = Counter()
+
     class Management(Quiet):
         def do_GET(self):
+            asked[self.path] += 1
             if self.path == STATUS_PATH:
                 self.reply(200, status.model_dump_json(by_alias=True).encode())
             elif self.path == "/live":
@@ -84,6 +88,7 @@ def serve(config: ServeConfig) -> None:
             answer = {
                 "revision": config.revision,
                 "pid": os.getpid(),
+                "asked": asked[STATUS_PATH],
                 "config": json.loads(config.model_dump_json()),
             }
             answer["env"] = dict(os.environ)

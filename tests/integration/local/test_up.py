@@ -1,15 +1,30 @@
 """`moorage up` end to end: real processes of a runtime that keeps the contract but needs no model."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
 import psutil
 
+from moorage_operator.local.kubelet import process
 from parts import free_port, wait_until
+
+TEST = """\
+apiVersion: moorage.dev/v1alpha1
+kind: ModelTest
+metadata: {name: live}
+spec:
+  servingRef: {name: iris}
+  dataset: {uri: "s3://data/test.csv", labelColumn: label}
+"""
+HOURLY = """\
+  trigger: {type: Schedule, schedule: "0 * * * *", timeZone: Europe/Berlin}
+"""
 
 
 def _kill(pid):
@@ -28,8 +43,8 @@ def test_deploys_a_manifest_and_answers_at_the_url_of_the_status(up, serving):
     assert status["url"] == f"http://127.0.0.1:{running.port}" == status["address"]["url"]
     assert answer["revision"] == status["revision"]
     assert status["readyReplicas"] == 1
-    assert f"modelserving/iris ready at http://127.0.0.1:{running.port}" in running.output()
-    assert "ignored on one machine: NetworkPolicy" in running.output()
+    running.says(f"modelserving/iris ready at http://127.0.0.1:{running.port}")
+    running.says("ignored on one machine: NetworkPolicy")
     assert running.get("Service", "iris")["metadata"]["annotations"]["moorage.dev/local-address"] == (
         f"127.0.0.1:{running.port}"
     )
@@ -119,7 +134,7 @@ def test_a_bad_revision_leaves_the_former_one_serving_and_says_why(up, serving):
     running.wait_condition("ModelServing", "iris", "Ready", ("False", "ModelLoadFailed"))
     assert running.condition("ModelServing", "iris", "Available") == ("True", "MinimumReplicasAvailable")
     assert running.ask("iris")["revision"] == good["revision"]
-    assert "ModelLoadFailed: model m: it is broken; what was ready before keeps serving" in running.output()
+    running.says("ModelLoadFailed: model m: it is broken; what was ready before keeps serving")
     _kill(good["pid"])  # even now the good one is what is kept alive
     running.wait_until(lambda: good["pid"] not in running.pids() and len(running.pids()) == 2, "the restart")
     running.wait_condition("ModelServing", "iris", "Available", ("True", "MinimumReplicasAvailable"))
@@ -148,7 +163,7 @@ def test_a_process_that_keeps_ending_is_a_crash_loop_with_its_last_words(up, ser
     running.wait_until(
         lambda: running.pods()[0]["status"]["containerStatuses"][0]["restartCount"] >= 2, "two restarts"
     )
-    assert "exit code 3: error: model m makes the process end" in running.output()
+    running.says("exit code 3: error: model m makes the process end")
     status = running.pods()[0]["status"]["containerStatuses"][0]["state"]
     assert status["waiting"]["reason"] == "CrashLoop" or "running" in status
 
@@ -163,6 +178,34 @@ def test_a_failing_liveness_probe_restarts_the_process(up, serving, tmp_path):
     running.wait_until(lambda: running.pids() not in ([], [before["pid"]]), "a new process")
     events = running.store.events(running.get("Deployment", "iris"))
     assert any(event["reason"] == "Unhealthy" for event in events)
+
+
+async def test_a_process_that_does_not_hear_sigterm_is_killed_after_its_grace_period(tmp_path):
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
+    log = tmp_path / "log"
+    started = await process.start([sys.executable, "-c", deaf], {}, tmp_path, log, tmp_path / "pid.json")
+    await asyncio.to_thread(wait_until, lambda: log.read_text() == "deaf\n", "its deafness")
+    await started.stop(grace=0.1)
+    assert await started.wait() == -signal.SIGKILL
+    assert not (tmp_path / "pid.json").exists()
+
+
+def test_an_idle_one_writes_nothing(up, serving):
+    folder = serving()
+    (folder / "live.yaml").write_text(TEST)
+    (folder / "nightly.yaml").write_text(TEST.replace("live", "nightly") + HOURLY)
+    running = up(folder)
+    running.wait_ready("iris")
+    running.wait_condition("ModelTest", "live", "Ready", ("True", "TestPassed"))
+    running.wait_condition("ModelTest", "nightly", "Ready", ("True", "Scheduled"))
+
+    def writes_while_asked_for_its_status(times):
+        asked, before = running.ask("iris")["asked"], _writes(running)
+        running.wait_until(lambda: running.ask("iris")["asked"] >= asked + times, f"{times} questions")
+        return _writes(running) - before
+
+    running.wait_until(lambda: writes_while_asked_for_its_status(3) == 0, "the end of all writes")
+    assert writes_while_asked_for_its_status(15) == 0
 
 
 def test_replicas_share_the_port_and_scale_to_zero(up, serving):
@@ -193,7 +236,7 @@ spec: {image: "registry.example/own:1", frameworks: [{name: sklearn}], priority:
 """)
     running = up(own, serving())
     running.wait_condition("ModelServing", "iris", "Stalled", ("True", "NotRunnableLocally"))
-    assert "image registry.example/own:1 needs a container" in running.output()
+    running.says("image registry.example/own:1 needs a container")
     running.store.delete("ModelRuntime", "default", "own")
     running.wait_ready("iris")
 
@@ -240,12 +283,13 @@ spec: {models: [{name: m, uri: "s3://b/k", framework: {name: sklearn}}], replica
 """)
     running = up(folder)
     running.wait_ready("iris")
-    assert "wrong.yaml" in running.output()
-    assert "spec.replicas" in running.output()
-    assert "broken.yaml" in running.output()
+    running.says("wrong.yaml")
+    running.says("spec.replicas")
+    running.says("broken.yaml")
     assert running.get("ModelServing", "wrong") is None
     generation = running.get("ModelServing", "iris")["metadata"]["generation"]
     (folder / "iris.yaml").unlink()
+    running.says(f"{folder / 'iris.yaml'} is gone; what it applied stays until `moorage delete`")
     (folder / "broken.yaml").write_text((folder / "wrong.yaml").read_text().replace("-1", "0"))
     running.wait_condition("ModelServing", "wrong", "Ready", ("True", "ScaledToZero"))
     assert running.get("ModelServing", "iris")["metadata"]["generation"] == generation
@@ -254,14 +298,7 @@ spec: {models: [{name: m, uri: "s3://b/k", framework: {name: sklearn}}], replica
 
 def test_a_model_test_runs_as_a_job_and_its_verdict_survives(up, serving, tmp_path):
     folder = serving()
-    (folder / "test.yaml").write_text("""\
-apiVersion: moorage.dev/v1alpha1
-kind: ModelTest
-metadata: {name: live}
-spec:
-  servingRef: {name: iris}
-  dataset: {uri: "s3://data/test.csv", labelColumn: label}
-""")
+    (folder / "test.yaml").write_text(TEST)
     running = up(folder)
     running.wait_condition("ModelTest", "live", "Ready", ("True", "TestPassed"))
     status = running.get("ModelTest", "live")["status"]
@@ -275,20 +312,31 @@ spec:
     assert [each["metadata"]["name"] for each in again.store.list("Job", "default")] == [
         job["metadata"]["name"]
     ]
-    assert again.get("ModelTest", "live")["status"]["history"] == status["history"]
+    assert again.get("ModelTest", "live")["status"] == status
+
+
+def test_a_verdict_stays_when_the_serving_moves_on_and_an_edit_of_the_test_asks_again(up, serving):
+    folder = serving()
+    (folder / "test.yaml").write_text(TEST)
+    running = up(folder)
+    running.wait_condition("ModelTest", "live", "Ready", ("True", "TestPassed"))
+    before = running.get("ModelTest", "live")["status"]
+    revision = running.wait_ready("iris")["revision"]
+    serving(version="v2")
+    running.wait_until(lambda: running.ask("iris")["revision"] != revision, "the new revision")
+    running.wait_condition("ModelServing", "iris", "Ready", ("True", "Reconciled"))
+    assert running.get("ModelTest", "live")["status"] == before
+    (folder / "test.yaml").write_text(TEST.replace("label}", "label, rows: 7}"))
+    running.wait_until(
+        lambda: len(running.get("ModelTest", "live")["status"]["history"]) == 2, "a second run"
+    )
+    running.wait_condition("ModelTest", "live", "Ready", ("True", "TestPassed"))
+    assert before["history"][0] in running.get("ModelTest", "live")["status"]["history"]
 
 
 def test_a_scheduled_test_runs_at_its_time(up, serving):
     folder = serving()
-    (folder / "test.yaml").write_text("""\
-apiVersion: moorage.dev/v1alpha1
-kind: ModelTest
-metadata: {name: hourly}
-spec:
-  servingRef: {name: iris}
-  dataset: {uri: "s3://data/test.csv", labelColumn: label}
-  trigger: {type: Schedule, schedule: "0 * * * *", timeZone: Europe/Berlin}
-""")
+    (folder / "test.yaml").write_text(TEST.replace("live", "hourly") + HOURLY)
     running = up(folder)
     running.wait_condition("ModelTest", "hourly", "Ready", ("True", "Scheduled"))
     (cron_job,) = running.store.list("CronJob", "default")
@@ -377,6 +425,11 @@ def test_the_port_stays_and_a_taken_one_is_passed_over(up, serving):
     again = up(serving(), state=running.state, port=running.port)
     again.wait_ready("iris")
     assert again.get("ModelServing", "iris")["status"]["url"] == url
+
+
+def _writes(running):
+    """How often the store was written."""
+    return int((running.state / "store" / ".version").read_text())
 
 
 def _connections(pid):

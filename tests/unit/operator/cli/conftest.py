@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from moorage_operator.cli.app import cli
-from moorage_operator.local.store import Store
+from moorage_operator.local.apiserver.store import Store
 
 GROUP = "moorage.dev/v1alpha1"
 

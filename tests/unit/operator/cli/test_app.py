@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from moorage_api import catalogue
 from moorage_operator.cli.app import COMMANDS, cli
 from moorage_operator.cli.failure import Failure
+from moorage_operator.local import options
+from moorage_operator.local.apiserver.yaml import values_of
 from moorage_operator.local.lock import held
-from moorage_operator.local.yaml import values_of
 
 SERVING = """
 apiVersion: moorage.dev/v1alpha1
@@ -44,7 +45,7 @@ def test_an_unknown_command_is_wrong_use():
 
 def test_an_unexpected_error_is_one_line(moorage, monkeypatch):
     (moorage.store.root / "ModelServing").mkdir()
-    monkeypatch.setattr("moorage_operator.local.store.Store.list", lambda *_: 1 / 0)
+    monkeypatch.setattr("moorage_operator.local.apiserver.store.Store.list", lambda *_: 1 / 0)
     done = moorage("get", "mserve", code=1)
     assert (
         done.stderr
@@ -81,11 +82,30 @@ def test_a_reader_that_goes_away_is_no_noise(moorage):
         assert getting.stderr.read() == b""
 
 
+def test_a_watch_ends_with_its_reader(moorage):
+    moorage.serving()
+    command = [
+        sys.executable,
+        "-m",
+        "moorage_operator.cli",
+        "get",
+        "mserve",
+        "-w",
+        "--state",
+        str(moorage.state),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
+        watching.stdout.readline()
+        watching.stdout.close()
+        assert watching.wait(20) != 0
+        assert watching.stderr.read() == b""
+
+
 def test_ctrl_c_is_quiet(moorage, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("moorage_operator.local.store.Store.list", interrupted)
+    monkeypatch.setattr("moorage_operator.local.apiserver.store.Store.list", interrupted)
     assert moorage("get", "mserve", code=130).output == ""
 
 
@@ -156,6 +176,31 @@ spec: {image: "mine/paddle:1", frameworks: [{name: paddle}]}
     assert run("plan").exit_code == 2
 
 
+TEST = """
+apiVersion: moorage.dev/v1alpha1
+kind: ModelTest
+metadata: {name: live}
+spec:
+  servingRef: {name: iris}
+  dataset: {uri: "s3://a/b.csv", labelColumn: label}
+"""
+
+
+def names(done):
+    return [line.partition("/")[0] for line in done.stdout.split()]
+
+
+def test_plan_takes_the_serving_of_a_test_for_ready(moorage):
+    serving = SERVING.replace("FRAMEWORK", "sklearn")
+    alone = moorage("plan", "-f", "-", "-o", "name", stdin=TEST)
+    assert alone.stdout == ""
+    assert 'ModelTest "live": ReferenceNotFound: ModelServing default/iris does not exist' in alone.stderr
+    both = moorage("plan", "-f", "-", "-o", "name", stdin=f"{TEST}---{serving}")
+    assert names(both)[:2] == ["configmap", "job"]
+    moorage("apply", "-f", "-", stdin=serving)
+    assert names(moorage("plan", "-f", "-", "-o", "name", stdin=TEST)) == ["configmap", "job"]
+
+
 def test_down_without_anything_running(moorage):
     moorage.serving()
     (moorage.state / "mine.txt").write_text("keep")
@@ -174,6 +219,26 @@ def test_a_second_up_says_whose_the_folder_is(moorage):
 
 def test_up_names_a_path_that_is_not_there(moorage):
     assert "absent.yaml" in moorage("up", "-f", "absent.yaml", code=1).stderr
+
+
+def test_a_second_up_leaves_what_the_first_was_started_with(moorage):
+    options.write(moorage.state, {"kafka": "broker:9092", "objectStore": None})
+    with held(moorage.state):
+        moorage("up", "--kafka", "other:9092", code=1)
+    assert options.options(moorage.state)["kafka"] == "broker:9092"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--kafka", "broker", "'broker' is not HOST:PORT[,HOST:PORT]"),
+        ("--kafka", "kafka://broker:9092", "is not HOST:PORT"),
+        ("--object-store", "s3://bucket", "neither http(s)://HOST[:PORT] nor a folder"),
+        ("--object-store", "http://", "neither"),
+    ],
+)
+def test_up_refuses_an_address_that_cannot_be_one(moorage, option, value, words):
+    assert words in moorage("up", option, value, code=2).stderr
 
 
 def test_a_failure_is_shown_on_stderr(capsys):

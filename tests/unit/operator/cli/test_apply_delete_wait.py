@@ -103,7 +103,10 @@ def test_a_condition_that_is_met(moorage, ready):
 def test_a_condition_that_is_not_met_in_time(moorage, ready, awaited):
     moorage.serving(status={"conditions": [ready()], "url": "u"})
     done = moorage("wait", f"--for={awaited}", "mserve/iris", "--timeout=10ms", code=1)
-    assert done.stderr == "error: timed out waiting for the condition on modelservings/iris\n"
+    assert done.stderr.splitlines() == [
+        f"(no `moorage up` runs for {moorage.state}: this is how it was left)",
+        "error: timed out waiting for the condition on modelservings/iris",
+    ]
 
 
 def test_a_status_older_than_the_last_edit_does_not_count(moorage, ready):

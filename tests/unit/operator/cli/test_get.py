@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from moorage_operator.local.lock import held
+
 STATUS = {"url": "http://127.0.0.1:8080", "readyReplicas": 1, "models": [{"name": "m"}], "runtime": "sklearn"}
 
 
@@ -62,7 +64,7 @@ def test_several_types_have_a_table_each_and_longer_names(moorage, iris):
 def test_what_is_not_there(moorage, iris):
     done = moorage("get", "mserve", "iris", "x", "y", code=1)
     assert done.stdout.count("iris") == 1
-    assert done.stderr.splitlines() == [
+    assert done.stderr.splitlines()[-2:] == [
         'Error from server (NotFound): modelservings.moorage.dev "x" not found',
         'Error from server (NotFound): modelservings.moorage.dev "y" not found',
     ]
@@ -196,3 +198,15 @@ def test_a_watch_prints_what_is_there_and_each_change(moorage, iris):
         moorage.store.delete("ModelServing", "default", "iris")
         assert next(lines).split()[0] == "iris"
         watching.terminate()
+
+
+def test_a_status_that_nobody_keeps_is_said_to_be_old(moorage, iris):
+    note = f"(no `moorage up` runs for {moorage.state}: this is how it was left)\n"
+    assert moorage("get", "mserve").stderr == note
+    assert moorage("describe", "mserve", "iris").stderr == note
+    with held(moorage.state):
+        assert moorage("get", "mserve").stderr == ""
+
+
+def test_get_alone_lists_what_there_is_to_get(moorage, iris):
+    assert "modelservings (mserve)" in moorage("get", code=2).stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage_operator.local.addresses import AddressError, Places, locate, locate_address
+from moorage_operator.local.kubelet.addresses import AddressError, Places, locate, locate_address
 from moorage_runtime.config import (
     CaptureConfig,
     DatasetConfig,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from moorage_operator.local.admission import admit
-from moorage_operator.local.yaml import ManifestError, read_text
+from moorage_operator.local.apiserver.admission import admit
+from moorage_operator.local.apiserver.yaml import ManifestError, read_text
 
 SERVING = """
 apiVersion: moorage.dev/v1alpha1
@@ -68,6 +68,40 @@ def test_a_cluster_scoped_object_gets_no_namespace():
 )
 def test_what_is_wrong_is_named(text, words):
     assert words in refusal(text)
+
+
+def scheduled(trigger):
+    return f"""
+apiVersion: moorage.dev/v1alpha1
+kind: ModelTest
+metadata: {{name: nightly}}
+spec:
+  servingRef: {{name: iris}}
+  dataset: {{uri: "s3://a/b.csv", labelColumn: label}}
+  trigger: {{type: Schedule, {trigger}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("trigger", "words"),
+    [
+        ('schedule: "99 * * * *"', "spec.trigger.schedule: must be minute (0-59), hour (0-23)"),
+        ('schedule: "0 0 31 2 *"', "spec.trigger.schedule: '0 0 31 2 *' is not a cron expression"),
+        ('schedule: "0 9-5 * * *"', "spec.trigger.schedule: '0 9-5 * * *' is not a cron expression"),
+        (
+            'schedule: "0 0 * * *", timeZone: Mars/Base',
+            "spec.trigger.timeZone: there is no time zone 'Mars/Base'",
+        ),
+        ('schedule: "0 0 * * *", timeZone: Europe', "spec.trigger.timeZone: there is no time zone 'Europe'"),
+    ],
+)
+def test_a_schedule_that_never_comes_is_refused(trigger, words):
+    assert f'The ModelTest "nightly" is invalid: {words}' in refusal(scheduled(trigger))
+
+
+def test_a_schedule_in_kubernetes_words_is_stored():
+    stored = admitted(scheduled('schedule: "*/5 8-18 ? jan-feb MON", timeZone: Europe/Berlin'))
+    assert stored["spec"]["trigger"]["schedule"] == "*/5 8-18 ? jan-feb MON"
 
 
 def test_several_faults_are_listed():

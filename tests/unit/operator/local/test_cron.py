@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from moorage_operator.local import cron
+from moorage_operator.local.apiserver.schedules import BadSchedule
+from moorage_operator.local.controllers import cron
 
 
 def cron_job(schedule="0 * * * *", last=None, **spec):
@@ -88,10 +89,10 @@ def test_turn(reason, made, active, now, run, replace):
 
 @pytest.mark.parametrize(
     ("made", "field"),
-    [(cron_job("every hour"), "spec.schedule"), (cron_job(timeZone="Mars/Base"), "spec.timeZone")],
+    [(cron_job("every hour"), "schedule"), (cron_job(timeZone="Mars/Base"), "timeZone")],
 )
 def test_what_cannot_be_read_is_named(made, field):
-    with pytest.raises(cron.BadSchedule, match=field):
+    with pytest.raises(BadSchedule, match=field):
         cron.turn(made, [], at("2026-03-01T01:00:00"))
 
 

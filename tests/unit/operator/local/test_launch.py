@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from moorage_operator.local.addresses import Places
-from moorage_operator.local.launch import CannotStart, compose
+from moorage_operator.local.kubelet.addresses import Places
+from moorage_operator.local.kubelet.launch import CannotStart, compose
 
 FOLDER = Path("/pods/p")
 IMAGES = {"ghcr.io/moorage/runtime-": ("python", "-m", "moorage_runtime")}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moorage_operator.local import rollout
-from moorage_operator.local.rollout import PodView, Step
+from moorage_operator.local.controllers import rollout
+from moorage_operator.local.controllers.rollout import PodView, Step
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from moorage_operator.local import children, console, jobs, lock, pod_status, probes
+from moorage_operator.local import children, console, lock
 from moorage_operator.local.backoff import Backoff
-from moorage_operator.local.probes import Health, Probe
+from moorage_operator.local.controllers import jobs
+from moorage_operator.local.kubelet import pod_status, probes
+from moorage_operator.local.kubelet.probes import Health, Probe
 from moorage_operator.local.queue import Queue
 from moorage_operator.plan import Plan
 from parts import free_port
@@ -172,6 +174,17 @@ RESOURCE = {"kind": "ModelServing", "metadata": {"name": "iris"}}
 def test_printed_line(now, line):
     assert console.line(RESOURCE, now) == line
     assert console.line({**RESOURCE, "status": now}, now) is None
+
+
+def test_the_event_of_a_ready_serving_says_where_it_is():
+    ready = {"type": "Ready", "status": "True", "reason": "Reconciled", "message": ""}
+    status = {"url": "http://127.0.0.1:8080", "conditions": [ready]}
+    assert console.event(status) == ("Normal", "Reconciled", "ready at http://127.0.0.1:8080")
+
+
+def test_a_namespace_is_named_where_it_is_not_the_default_one():
+    resource = {"kind": "ModelServing", "metadata": {"name": "iris", "namespace": "team"}}
+    assert console.called(resource) == "modelserving/iris (namespace team)"
 
 
 def child(kind, name, uid="u", **more):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from moorage_operator.local.store import Conflict, Store, StoreError
+from moorage_operator.local.apiserver.store import Conflict, Store, StoreError
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_damaged_file_is_named(store):
 WRITER = """
 import sys
 from pathlib import Path
-from moorage_operator.local.store import Store
+from moorage_operator.local.apiserver.store import Store
 
 store, number = Store(Path(sys.argv[1])), sys.argv[2]
 for turn in range(20):

@@ -7,7 +7,14 @@ import json
 
 import pytest
 
-from moorage_operator.local.yaml import ManifestError, dump, read_file, read_paths, read_text, values_of
+from moorage_operator.local.apiserver.yaml import (
+    ManifestError,
+    dump,
+    read_file,
+    read_paths,
+    read_text,
+    values_of,
+)
 
 SCALARS = [
     ("y", True),

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from moorage_operator.local import pod_status
-from moorage_operator.local.node import Node
-from moorage_operator.local.pod import Identity, Pod, random_name
-from moorage_operator.local.store import Key, controller_of, timestamp
+from moorage_operator.local.apiserver.objects import Key, controller_of, timestamp
+from moorage_operator.local.kubelet import pod_status
+from moorage_operator.local.kubelet.identity import Identity, random_name
+from moorage_operator.local.kubelet.node import Node
+from moorage_operator.local.kubelet.pod import Pod
 from moorage_operator.plan import names
 from moorage_operator.plan.types import Object, Report
 

@@ -2,18 +2,16 @@
 
 import signal
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from moorage_operator.local.addresses import LOOPBACK
-from moorage_operator.local.store import timestamp
+from moorage_operator.local.apiserver.objects import timestamp
+from moorage_operator.local.kubelet.addresses import LOOPBACK
+from moorage_operator.local.kubelet.identity import Identity
 from moorage_operator.plan import labels
 from moorage_operator.plan.types import Object, Report
 from moorage_runtime.config import ServeStatus, TestStatus
-
-if TYPE_CHECKING:
-    from moorage_operator.local.pod import Identity
 
 MANAGEMENT = "moorage.dev/local-management"
 PROCESS = "moorage.dev/local-process"
@@ -55,7 +53,7 @@ def notes(seen: Seen) -> dict[str, str | None]:
     }
 
 
-def pod_object(identity: "Identity", seen: Seen) -> Object:
+def pod_object(identity: Identity, seen: Seen) -> Object:
     """The Pod, owned by its Deployment or Job, with its status."""
     owner = identity.owner
     return {
@@ -111,7 +109,7 @@ def _container(pod: Object) -> Object:
     return container
 
 
-def _status(identity: "Identity", seen: Seen) -> Object:
+def _status(identity: Identity, seen: Seen) -> Object:
     container = identity.template["spec"]["containers"][0]
     reason, message = seen.trouble or ("ContainerCreating", "")
     state: Object = {"waiting": {"reason": reason, "message": message}}

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from moorage_operator.local.cron_jobs import CronJobs
-from moorage_operator.local.deployments import Deployments
-from moorage_operator.local.jobs import Jobs
-from moorage_operator.local.node import Node
-from moorage_operator.local.pod import Pod
-from moorage_operator.local.store import Key, key_of
+from moorage_operator.local.apiserver.objects import Key, key_of
+from moorage_operator.local.controllers.cron_jobs import CronJobs
+from moorage_operator.local.controllers.deployments import Deployments
+from moorage_operator.local.controllers.jobs import Jobs
+from moorage_operator.local.kubelet.node import Node
+from moorage_operator.local.kubelet.pod import Pod
 from moorage_operator.plan import Object, Report
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-from moorage_operator.local.admission import admit
-from moorage_operator.local.store import Store, StoreError, key_of
-from moorage_operator.local.yaml import Document, ManifestError, read_file, read_paths
+from moorage_operator.local.apiserver.admission import admit
+from moorage_operator.local.apiserver.store import Store, StoreError
+from moorage_operator.local.apiserver.yaml import Document, ManifestError, read_file, read_paths
+from moorage_operator.local.console import called
 
 
 class Manifests:
@@ -28,6 +29,9 @@ class Manifests:
 
     def apply(self) -> None:
         """Apply what is new or edited; what is wrong is said, once, and leaves the rest alone."""
+        for file in [file for file in self._applied if not file.exists()]:
+            del self._applied[file]
+            self._say(f"{file} is gone; what it applied stays until `moorage delete`")
         for path in self._paths:
             try:
                 files = read_paths(path)
@@ -67,8 +71,7 @@ class Manifests:
         except (ManifestError, StoreError) as error:
             self._say(f"{document.source}, object {document.index}: {error}")
             return
-        kind, _, name = key_of(manifest)
-        self._say(f"{kind.lower()}/{name} {outcome}")
+        self._say(f"{called(manifest)} {outcome}")
 
     def _complain(self, file: Path, text: str) -> None:
         if self._complaints.get(file) != text:

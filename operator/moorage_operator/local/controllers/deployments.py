@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from moorage_operator.local import rollout
-from moorage_operator.local.node import Node
-from moorage_operator.local.pod import Identity, Pod, random_name
-from moorage_operator.local.store import Key
+from moorage_operator.local.apiserver.objects import Key
+from moorage_operator.local.controllers import rollout
+from moorage_operator.local.kubelet.identity import Identity, random_name
+from moorage_operator.local.kubelet.node import Node
+from moorage_operator.local.kubelet.pod import Pod
 from moorage_operator.plan import labels, names
 from moorage_operator.plan.types import Object, Report
 

@@ -15,20 +15,23 @@ from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from watchfiles import watch
 
-from moorage_api.kinds import KINDS
+from moorage_operator.local.apiserver.objects import (
+    Key,
+    Object,
+    Objects,
+    controller_of,
+    in_order,
+    key_of,
+    namespace_of,
+    timestamp,
+)
 
-Object = dict[str, Any]
-"""A Kubernetes object as the API server gives it."""
-Key = tuple[str, str, str]
-"""Kind, namespace ("" for a cluster-scoped kind), name."""
-Objects = list[Object]
 Outcome = Literal["created", "configured", "unchanged"]
 
-CLUSTER_SCOPED = frozenset({"Namespace", *(kind.kind for kind in KINDS.values() if not kind.namespaced)})
 LOCAL_ANNOTATION = "moorage.dev/local-"
 """Annotations with this prefix are local mode's own notes; applying the object again keeps them."""
 EVENT_LIFE = timedelta(hours=1)
@@ -93,7 +96,7 @@ class Store:
             obj = self.get(kind, namespace, name)
             if obj is None or obj.get("status") == status:
                 return False
-            self._write((kind, _namespace(kind, namespace), name), {**obj, "status": status})
+            self._write((kind, namespace_of(kind, namespace), name), {**obj, "status": status})
             return True
 
     def annotate(self, kind: str, namespace: str, name: str, notes: dict[str, str | None]) -> bool:
@@ -107,13 +110,13 @@ class Store:
             if new == old:
                 return False
             obj["metadata"]["annotations"] = new
-            self._write((kind, _namespace(kind, namespace), name), obj)
+            self._write((kind, namespace_of(kind, namespace), name), obj)
             return True
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """The object, or None."""
         try:
-            path = self._path((kind, _namespace(kind, namespace), name))
+            path = self._path((kind, namespace_of(kind, namespace), name))
         except ValueError:
             return None
         return _read(path)
@@ -122,7 +125,7 @@ class Store:
         """All objects of a kind in the namespace (None: in all), by namespace and name."""
         folder = self.root / kind
         if namespace is not None:
-            folder = folder / (_namespace(kind, namespace) or _CLUSTER)
+            folder = folder / (namespace_of(kind, namespace) or _CLUSTER)
         paths = sorted(folder.glob("*.json" if namespace is not None else "*/*.json"))
         return [obj for path in paths if (obj := _read(path)) is not None]
 
@@ -260,36 +263,8 @@ class Store:
                 self._held.depth = 0
 
 
-def key_of(obj: Object) -> Key:
-    """Kind, namespace and name; an object of a namespaced kind without one is in `default`."""
-    meta = obj["metadata"]
-    return obj["kind"], _namespace(obj["kind"], meta.get("namespace") or "default"), meta["name"]
-
-
-def in_order(events: Objects) -> Objects:
-    """Events by when they happened last; the store's version decides within a second."""
-    return sorted(
-        events, key=lambda event: (event["lastTimestamp"], int(event["metadata"]["resourceVersion"]))
-    )
-
-
-def controller_of(obj: Object) -> str | None:
-    """UID of the controller owner, if there is one."""
-    owners = obj["metadata"].get("ownerReferences") or []
-    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds, as Kubernetes writes times."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _namespace(kind: str, namespace: str) -> str:
-    return "" if kind in CLUSTER_SCOPED else namespace
 
 
 def _owners(obj: Object) -> set[str]:

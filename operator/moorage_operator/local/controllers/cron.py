@@ -3,15 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
-
+from moorage_operator.local.apiserver.schedules import times
 from moorage_operator.plan.types import Object
-
-
-class BadSchedule(ValueError):  # noqa: N818 - what is bad is the user's
-    """The schedule or time zone cannot be read; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,8 @@ def turn(cron_job: Object, active: Sequence[str], now: datetime) -> Turn:
     spec = cron_job["spec"]
     noted = (cron_job.get("status") or {}).get("lastScheduleTime")
     since = datetime.fromisoformat(noted or cron_job["metadata"]["creationTimestamp"])
-    upcoming, latest = next(_times(spec, now)), next(_times(spec, now, reverse=True))
+    when = spec["schedule"], spec.get("timeZone")
+    upcoming, latest = next(times(*when, now)), next(times(*when, now, reverse=True))
     due = latest if latest > since else None
     deadline = spec.get("startingDeadlineSeconds")
     late = deadline is not None and due is not None and (now - due).total_seconds() > deadline
@@ -72,13 +67,3 @@ def job(cron_job: Object, at: datetime) -> Object:
         },
         "spec": template["spec"],
     }
-
-
-def _times(spec: Object, since: datetime, *, reverse: bool = False) -> CronSim:
-    zone = spec.get("timeZone") or "Etc/UTC"
-    try:
-        return CronSim(spec["schedule"], since.astimezone(ZoneInfo(zone)), reverse=reverse)
-    except CronSimError as error:
-        raise BadSchedule(f"spec.schedule: {spec['schedule']!r} is not a cron expression: {error}") from error
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise BadSchedule(f"spec.timeZone: there is no time zone {zone!r}") from error

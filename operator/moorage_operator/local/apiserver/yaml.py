@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from moorage_operator.local.store import Object
+from moorage_operator.local.apiserver.objects import Object
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MOST_NODES = 200_000

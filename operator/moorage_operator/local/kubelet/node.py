@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from moorage_operator.local.addresses import Places
-from moorage_operator.local.launch import Launch, compose
-from moorage_operator.local.services import Services, free_port
+from moorage_operator.local.apiserver.objects import Key
+from moorage_operator.local.apiserver.store import Store
+from moorage_operator.local.kubelet.addresses import Places
+from moorage_operator.local.kubelet.launch import Launch, compose
+from moorage_operator.local.kubelet.services import Services, free_port
 from moorage_operator.local.settings import Settings
-from moorage_operator.local.store import Key, Store
 from moorage_operator.plan.types import Object
 
 _INHERITED = (

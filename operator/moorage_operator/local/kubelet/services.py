@@ -6,8 +6,8 @@ and model. We hold the port bound (never listening) to keep other programs off i
 
 import socket
 
-from moorage_operator.local.addresses import LOOPBACK
-from moorage_operator.local.store import Store
+from moorage_operator.local.apiserver.store import Store
+from moorage_operator.local.kubelet.addresses import LOOPBACK
 from moorage_operator.plan.types import Object
 
 ADDRESS = "moorage.dev/local-address"

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from moorage_operator.local import cron
-from moorage_operator.local.jobs import finished
-from moorage_operator.local.node import Node
-from moorage_operator.local.store import Key, controller_of, timestamp
+from moorage_operator.local.apiserver.objects import Key, controller_of, timestamp
+from moorage_operator.local.apiserver.schedules import BadSchedule
+from moorage_operator.local.controllers import cron
+from moorage_operator.local.controllers.jobs import finished
+from moorage_operator.local.kubelet.node import Node
 from moorage_operator.plan.types import Object
 
 _MOST_WAIT = 30.0
@@ -28,8 +29,8 @@ class CronJobs:
         now = datetime.now(UTC)
         try:
             turn = cron.turn(cron_job, [job["metadata"]["name"] for job in active], now)
-        except cron.BadSchedule as bad:
-            self._node.store.record_event(cron_job, "Warning", "InvalidSchedule", str(bad))
+        except BadSchedule as bad:
+            self._node.store.record_event(cron_job, "Warning", "InvalidSchedule", f"spec.{bad}")
             return None
         written = dict(cron_job.get("status") or {})
         if turn.run is not None:

@@ -2,59 +2,23 @@
 
 import asyncio
 import contextlib
-import secrets
 import shutil
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from moorage_api.conditions import Reason
-from moorage_operator.local import pod_status, process
-from moorage_operator.local.launch import CannotStart, Launch
-from moorage_operator.local.node import Node, Ports
-from moorage_operator.local.probes import Health, get
-from moorage_operator.local.store import Key, StoreError
+from moorage_operator.local.apiserver.store import StoreError
+from moorage_operator.local.kubelet import pod_status, process
+from moorage_operator.local.kubelet.identity import Identity
+from moorage_operator.local.kubelet.launch import CannotStart, Launch
+from moorage_operator.local.kubelet.node import Node, Ports
+from moorage_operator.local.kubelet.probes import Health, get
 from moorage_operator.plan import labels
-from moorage_operator.plan.types import Object, Report
+from moorage_operator.plan.types import Report
 from moorage_runtime.config import STATUS_PATH, TERMINATION_MAX_BYTES, ServeStatus
 
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""What Kubernetes makes random names of: no vowels, so no words."""
 _LAST_WORDS = 300
-
-
-def random_name(prefix: str) -> str:
-    """The prefix and five random characters."""
-    return f"{prefix}-{''.join(secrets.choice(_ALPHABET) for _ in range(5))}"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a pod is made from. `owner` is the Deployment or Job; `restarts` whether its process is started again."""
-
-    name: str
-    owner: Object
-    template: Object
-    template_hash: str
-    restarts: bool
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @property
-    def namespace(self) -> str:
-        """The owner's."""
-        return str(self.owner["metadata"]["namespace"])
-
-    @property
-    def owner_key(self) -> Key:
-        """The workload's key."""
-        return self.owner["kind"], self.namespace, self.owner["metadata"]["name"]
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The template's."""
-        return dict(self.template.get("metadata", {}).get("labels") or {})
 
 
 class Pod:

@@ -8,8 +8,9 @@ from typing import Any
 from moorage_api import API_VERSION
 from moorage_api.crd import apply_defaults, unknown_fields, validate
 from moorage_api.kinds import KINDS
-from moorage_operator.local.store import CLUSTER_SCOPED, Object
-from moorage_operator.local.yaml import Document, ManifestError
+from moorage_operator.local.apiserver.objects import CLUSTER_SCOPED, Object
+from moorage_operator.local.apiserver.schedules import BadSchedule, check
+from moorage_operator.local.apiserver.yaml import Document, ManifestError
 
 CORE_KINDS = ("ConfigMap", "Namespace", "PersistentVolumeClaim", "Secret")
 """Kinds of Kubernetes itself that a person may apply here; local mode makes all others by itself."""
@@ -38,7 +39,18 @@ def admit(document: Document, namespace: str | None = None) -> Object:
             f"error validating {where}: " + ", ".join(f'unknown field "{field}"' for field in strangers)
         )
     _refuse(obj, [str(error) for error in validate(obj)])
+    _refuse(obj, _unheard_of(obj["spec"].get("trigger") or {}))
     return apply_defaults(obj)
+
+
+def _unheard_of(trigger: Object) -> list[str]:
+    """What the API server would say of the CronJob: times that never come, zones that nobody keeps."""
+    try:
+        if schedule := trigger.get("schedule"):
+            check(schedule, trigger.get("timeZone"))
+    except BadSchedule as bad:
+        return [f"spec.trigger.{bad}"]
+    return []
 
 
 def _where(document: Document) -> str:

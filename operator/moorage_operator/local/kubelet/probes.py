@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moorage_operator.local.addresses import LOOPBACK
+from moorage_operator.local.kubelet.addresses import LOOPBACK
 
 _MAX_REPLY = 64 * 1024
 

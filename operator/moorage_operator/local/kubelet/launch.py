@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from moorage_api.conditions import Reason
-from moorage_operator.local.addresses import AddressError, Places, locate, locate_address, locate_path
-from moorage_operator.local.probes import Probe
+from moorage_operator.local.kubelet.addresses import AddressError, Places, locate, locate_address, locate_path
+from moorage_operator.local.kubelet.probes import Probe
 from moorage_operator.plan.types import Object
 from moorage_runtime import config as runtime
 
