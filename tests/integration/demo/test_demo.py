@@ -18,11 +18,11 @@ def kafka():
     yield from provide(kafka_broker)
 
 
-def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, ROOT / "examples" / "demo.py", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": ""},
+        env={**os.environ, "PYTHONWARNINGS": "", **env},
         capture_output=True,
         text=True,
         check=False,
@@ -36,6 +36,12 @@ def test_the_demo_shows_the_main_job(example: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All of it worked." in done.stdout
     assert "✗" not in done.stdout + done.stderr
+
+
+def test_the_demo_needs_no_curl(tmp_path: Path) -> None:
+    done = demo(tmp_path, PATH=str(Path(sys.executable).parent))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "$ curl -s http://127.0.0.1:" in done.stdout
 
 
 def test_the_demo_runs_on_a_real_broker(kafka, tmp_path: Path) -> None:
