@@ -48,7 +48,7 @@ lock: $(VENV)/.dev  ## pin requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile $(COMPILE) $(DEMO_EXTRAS) --group build -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
 COMPILE     := --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-DEMO_EXTRAS := --extra serve --extra test --extra local --extra kafka --extra sklearn
+DEMO_EXTRAS := --extra serve --extra test --extra local --extra kafka --extra sklearn --extra pandas
 
 clean:  ## remove what was made here: environment, caches, local state
 	rm -rf $(VENV) .moorage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
