@@ -1,5 +1,7 @@
-"""`moorage runtimes`."""
+"""`moorage runtimes`: the first thing to ask of a new installation, so it answers before anything was started."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -15,4 +17,7 @@ from moorage_operator.cli.state import State, with_state
 @click.pass_context
 def command(ctx: click.Context, *, output: str, state: State) -> Any:
     """List what can be served: the catalogue of runtimes, `moorage get clustermodelruntimes`."""
-    return ctx.invoke(get.command, words=("clustermodelruntimes",), output=output, state=state.path)
+    with TemporaryDirectory(prefix="moorage-") as empty:
+        (Path(empty) / "store").mkdir()
+        known = state.path if (state.path / "store").is_dir() else Path(empty)
+        return ctx.invoke(get.command, words=("clustermodelruntimes",), output=output, state=known)

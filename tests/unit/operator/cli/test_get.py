@@ -177,6 +177,12 @@ def test_a_state_folder_that_is_not_there_is_named(moorage, tmp_path):
     assert not moorage.state.exists()
 
 
+def test_the_catalogue_is_listed_before_anything_was_started(moorage, tmp_path):
+    moorage.state = tmp_path / "elsewhere"
+    assert {"sklearn", "onnx", "python"} <= {row[0] for row in moorage.lines("runtimes")}
+    assert not moorage.state.exists()
+
+
 def test_a_watch_prints_what_is_there_and_each_change(moorage, iris):
     command = [
         sys.executable,
