@@ -7,6 +7,7 @@ that fails is repeated request by request, so that only the bad one fails.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -71,7 +72,7 @@ def _by_numpy(array: Array, rows: int) -> bool:
     return kind in "iufb" and (rows > _LIST_ROWS or (kind == "f" and array.itemsize < 8))
 
 
-class Job:
+class Job(ABC):
     """One request's rows on their way through a model; each dialect writes its own reply."""
 
     __slots__ = ("exchange", "inputs", "key", "operation", "outputs", "request_id", "rows")
@@ -97,9 +98,9 @@ class Job:
             else (outputs, *((name, column.shape[1:], column.dtype) for name, column in inputs.items()))
         )
 
+    @abstractmethod
     def finish(self, answers: Answers, start: int, stop: int, now: int) -> None:
         """Answer the exchange from the batch's rows `start` to `stop`."""
-        raise NotImplementedError
 
 
 class Recorder(Protocol):
