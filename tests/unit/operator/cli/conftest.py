@@ -1,6 +1,9 @@
 """A state folder with objects in it, and the command line on top of it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +25,12 @@ class Moorage:
         done = CliRunner().invoke(cli, [*words, "--state", str(self.state)], input=stdin)
         assert done.exit_code == code, done.output
         return done
+
+    def process(self, *words, **options):
+        """The command as a process of its own, which the test talks to while it runs."""
+        command = [sys.executable, "-m", "moorage_operator.cli", *words, "--state", str(self.state)]
+        env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, env=env, **options)
 
     def lines(self, *words, **options):
         return [line.split() for line in self(*words, **options).stdout.splitlines()]

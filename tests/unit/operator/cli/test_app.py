@@ -65,18 +65,7 @@ def test_a_damaged_file_of_the_store_is_named(moorage):
 def test_a_reader_that_goes_away_is_no_noise(moorage):
     for number in range(300):
         moorage.serving(f"s{number}", spec={"x": "y" * 500})
-    command = [
-        sys.executable,
-        "-m",
-        "moorage_operator.cli",
-        "get",
-        "mserve",
-        "-o",
-        "json",
-        "--state",
-        str(moorage.state),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as getting:
+    with moorage.process("get", "mserve", "-o", "json", stderr=subprocess.PIPE) as getting:
         getting.stdout.readline()
         getting.stdout.close()
         assert getting.stderr.read() == b""
@@ -84,17 +73,7 @@ def test_a_reader_that_goes_away_is_no_noise(moorage):
 
 def test_a_watch_ends_with_its_reader(moorage):
     moorage.serving()
-    command = [
-        sys.executable,
-        "-m",
-        "moorage_operator.cli",
-        "get",
-        "mserve",
-        "-w",
-        "--state",
-        str(moorage.state),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
+    with moorage.process("get", "mserve", "-w", stderr=subprocess.PIPE) as watching:
         watching.stdout.readline()
         watching.stdout.close()
         assert watching.wait(20) != 0

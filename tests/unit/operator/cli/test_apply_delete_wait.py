@@ -1,7 +1,5 @@
 """`moorage apply`, `delete` and `wait` answer with kubectl's words and exit codes."""
 
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -120,17 +118,8 @@ def test_a_status_older_than_the_last_edit_does_not_count(moorage, ready):
 def test_waiting_ends_when_it_comes_about(moorage, ready):
     iris = moorage.serving()
     moorage.serving("wine", status={"conditions": [ready()]})
-    words = [
-        "wait",
-        "--for=condition=Ready",
-        "mserve",
-        "--all",
-        "--timeout=60s",
-        "--state",
-        str(moorage.state),
-    ]
-    command = [sys.executable, "-m", "moorage_operator.cli", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiting:
+    words = ["wait", "--for=condition=Ready", "mserve", "--all", "--timeout=60s"]
+    with moorage.process(*words, text=True) as waiting:
         assert waiting.stdout.readline() == "modelserving.moorage.dev/wine condition met\n"
         moorage.store.put_status(
             "ModelServing", "default", iris["metadata"]["name"], {"conditions": [ready()]}

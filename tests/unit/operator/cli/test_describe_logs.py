@@ -1,8 +1,5 @@
 """`moorage describe` and `moorage logs`."""
 
-import subprocess
-import sys
-
 import pytest
 
 
@@ -97,9 +94,7 @@ def test_what_has_no_logs(moorage, iris):
 
 
 def test_following_shows_what_comes_and_ends_with_the_pod(moorage, pods):
-    words = ["logs", "iris-a", "-f", "--tail", "1", "--state", str(moorage.state)]
-    command = [sys.executable, "-m", "moorage_operator.cli", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+    with moorage.process("logs", "iris-a", "-f", "--tail", "1", text=True) as following:
         assert following.stdout.readline() == "three\n"
         with log(moorage, "iris-a").open("a") as file:
             file.write("four\n")

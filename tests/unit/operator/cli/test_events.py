@@ -1,8 +1,6 @@
 """`moorage events` shows whole requests of one serving, newest last, whatever their format."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -101,9 +99,7 @@ def test_what_is_no_event_is_counted_and_said(moorage, stream):
 
 def test_following_shows_what_comes(moorage, stream):
     stream(mlrun(1), *cloudevents(1)[:1])
-    words = ["events", "iris", "-f", "--tail", "1", "-o", "json", "--state", str(moorage.state)]
-    command = [sys.executable, "-m", "moorage_operator.cli", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+    with moorage.process("events", "iris", "-f", "--tail", "1", "-o", "json", text=True) as following:
         assert json.loads(following.stdout.readline())["id"] == "r1"
         stream(mlrun(2))
         assert json.loads(following.stdout.readline())["id"] == "r2"

@@ -1,9 +1,5 @@
 """`moorage get` prints what kubectl would."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from moorage_operator.local.lock import held
@@ -184,18 +180,7 @@ def test_the_catalogue_is_listed_before_anything_was_started(moorage, tmp_path):
 
 
 def test_a_watch_prints_what_is_there_and_each_change(moorage, iris):
-    command = [
-        sys.executable,
-        "-m",
-        "moorage_operator.cli",
-        "get",
-        "mserve",
-        "-w",
-        "--state",
-        str(moorage.state),
-    ]
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watching:
+    with moorage.process("get", "mserve", "-w", text=True) as watching:
         lines = iter(watching.stdout.readline, "")
         assert next(lines).split()[0] == "NAME"
         assert next(lines).split()[:2] == ["iris", "True"]
