@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo  ## deploy, predict, test live, capture, break and survive: on this machine (EXAMPLE=iris, KAFKA=HOST:PORT)
+demo: $(VENV)/.demo  ## deploy, test live, watch for drift, predict from a topic and over a data set: on this machine (EXAMPLE=iris, KAFKA=HOST:PORT)
 	@$(BIN)/python examples/demo.py $(if $(EXAMPLE),--example $(EXAMPLE)) $(if $(KAFKA),--kafka $(KAFKA))
 
 test: check unit integration  ## check + unit + integration tests
@@ -25,14 +25,17 @@ check: $(VENV)/.dev  ## formatting, lint, types, who may import whom, generated 
 unit: $(VENV)/.dev  ## tests without any server
 	$(PYTEST) tests/unit
 
-integration: $(VENV)/.dev parts  ## tests against a real API server, Kafka, S3 and processes
+integration: $(VENV)/.dev parts  ## tests against a real API server, Kafka, S3, time-series databases and processes
 	$(PYTEST) tests/integration
 
 soak: $(VENV)/.dev parts  ## the long forms of the load tests
 	$(PYTEST) tests/integration -m soak --timeout 3600
 
-bench: $(VENV)/.dev  ## requests/s, CPU per request and latency beside the peers
+bench: $(VENV)/.dev  ## serving, drift, stream and batch beside the peers: rates, CPU, memory
 	$(BIN)/python bench/serving.py
+	$(BIN)/python bench/drift.py
+	$(BIN)/python bench/stream.py
+	$(BIN)/python bench/batch.py
 
 format: $(VENV)/.dev  ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -48,7 +51,7 @@ lock: $(VENV)/.dev  ## pin requirements/*.txt anew from pyproject.toml
 	$(BIN)/uv pip compile $(COMPILE) --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile $(COMPILE) $(DEMO_EXTRAS) --group build -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
 COMPILE     := --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-DEMO_EXTRAS := --extra serve --extra test --extra local --extra kafka --extra sklearn --extra pandas
+DEMO_EXTRAS := --extra serve --extra stream --extra batch --extra test --extra drift --extra local --extra kafka --extra sklearn --extra pandas
 
 clean:  ## remove what was made here: environment, caches, local state
 	rm -rf $(VENV) .moorage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -19,6 +19,12 @@ class ConditionType(StrEnum):
     """ModelServing: some revision answers predictions now."""
     PASSED = "Passed"
     """ModelTest: the last finished run met its expectations."""
+    DATA_DRIFT = "DataDrift"
+    """DriftMonitor: some feature has drifted. Unknown before the first window."""
+    PREDICTION_DRIFT = "PredictionDrift"
+    """DriftMonitor: some prediction has drifted."""
+    CONCEPT_DRIFT = "ConceptDrift"
+    """DriftMonitor: the errors have changed."""
 
 
 class Reason(StrEnum):
@@ -72,3 +78,28 @@ class Reason(StrEnum):
     """The test could not come to a verdict."""
     SCHEDULED = "Scheduled"
     """The test waits for its schedule."""
+    # streams
+    STREAM_FAILED = "StreamFailed"
+    """A worker cannot read its input or write its output; the message is the broker's own."""
+    # drift
+    WAITING_FOR_WINDOW = "WaitingForWindow"
+    """No window has been judged yet."""
+    NO_DRIFT = "NoDrift"
+    """Nothing has drifted in the last window."""
+    DRIFT_POSSIBLE = "DriftPossible"
+    """Drift in the last window, not yet in as many running as the decision asks for."""
+    DRIFT_DETECTED = "DriftDetected"
+    """Drift in as many windows running as the decision asks for; the message names what has drifted."""
+    REFERENCE_FAILED = "ReferenceFailed"
+    """The reference cannot be read, or is too small; the message says what is needed."""
+    CHECKPOINT_FAILED = "CheckpointFailed"
+    """The checkpoint cannot be read or written, or another worker has written it."""
+    # batches
+    SUSPENDED = "Suspended"
+    """`spec.suspend` is true, so no workers run."""
+    JOB_RUNNING = "JobRunning"
+    """The prediction's Job is under way."""
+    JOB_COMPLETED = "JobCompleted"
+    """Every row was predicted and written."""
+    JOB_FAILED = "JobFailed"
+    """The prediction's Job has failed; the message is the worker's own."""

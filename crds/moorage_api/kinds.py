@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from moorage_api.base import ApiModel
+from moorage_api.batch_prediction import BatchPrediction
 from moorage_api.conditions import ConditionType
+from moorage_api.drift_monitor import DriftMonitor
 from moorage_api.model_runtime import ModelRuntime
 from moorage_api.model_serving import ModelServing
 from moorage_api.model_test import ModelTest
@@ -88,6 +90,45 @@ _ALL = (
             Column("Ready", _condition(ConditionType.READY), 1),
             Column("Schedule", ".spec.trigger.schedule", 1),
             Column("Report", ".status.reportUri", 1),
+            Column("Message", _condition(ConditionType.READY, "message"), 1),
+        ),
+    ),
+    Kind(
+        "DriftMonitor",
+        "driftmonitors",
+        "driftmonitor",
+        ("drift",),
+        namespaced=True,
+        model=DriftMonitor,
+        columns=(
+            Column("Drift", ".status.drift"),
+            Column("Ready", _condition(ConditionType.READY)),
+            Column("Serving", ".spec.servingRef.name"),
+            Column("Windows", ".status.windows"),
+            Column("Lag", ".status.lag"),
+            _AGE,
+            Column("Data", _condition(ConditionType.DATA_DRIFT, "reason"), 1),
+            Column("Prediction", _condition(ConditionType.PREDICTION_DRIFT, "reason"), 1),
+            Column("Concept", _condition(ConditionType.CONCEPT_DRIFT, "reason"), 1),
+            Column("Message", _condition(ConditionType.READY, "message"), 1),
+        ),
+    ),
+    Kind(
+        "BatchPrediction",
+        "batchpredictions",
+        "batchprediction",
+        ("bpred",),
+        namespaced=True,
+        model=BatchPrediction,
+        columns=(
+            Column("Ready", _condition(ConditionType.READY)),
+            Column("Done", ".status.rowsDone"),
+            Column("Rows", ".status.rowsTotal"),
+            Column("Reason", _condition(ConditionType.READY, "reason")),
+            _AGE,
+            Column("Finish", ".status.estimatedFinishAt", 1),
+            Column("Schedule", ".spec.schedule", 1),
+            Column("Output", ".status.outputUri", 1),
             Column("Message", _condition(ConditionType.READY, "message"), 1),
         ),
     ),

@@ -13,7 +13,10 @@ class Role(ApiEnum):
     """A subcommand of the runtime."""
 
     SERVE = "serve"
+    STREAM = "stream"
+    BATCH = "batch"
     TEST = "test"
+    DRIFT = "drift"
 
 
 class SupportedFramework(ApiModel):

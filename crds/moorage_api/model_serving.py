@@ -6,11 +6,31 @@ from pydantic import Field
 
 from moorage_api.base import ApiEnum, ApiModel, ListMap, Rule
 from moorage_api.pod import Pod
-from moorage_api.shared import Condition, FreeForm, Kafka, LocalRef, ObjectMeta, Storage, Text, Uri
+from moorage_api.shared import (
+    Condition,
+    Decimal,
+    FreeForm,
+    Kafka,
+    LocalRef,
+    Name,
+    ObjectMeta,
+    Storage,
+    Text,
+    Uri,
+)
 
 ModelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 RESERVED_MODEL_NAMES = ("v1", "v2", "metrics", "repository")
 """Names that would hide a path of the server."""
+
+
+class ServingRef(ApiModel):
+    """A model of a ModelServing in the same namespace."""
+
+    name: Name
+    """Name of the ModelServing."""
+    model: ModelName | None = None
+    """Name of the model; may be left out where there is only one."""
 
 
 class Framework(ApiModel):
@@ -164,6 +184,82 @@ class Capture(ApiModel):
     """Share of requests that are captured, 0 to 1, quoted."""
 
 
+class StreamInput(ApiModel):
+    """Where records come from: JSON rows, Open Inference bodies or MLRun events, told apart by themselves."""
+
+    kafka: Kafka
+    """The topic."""
+    consumer_group: (
+        Annotated[str, Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")] | None
+    ) = None
+    """Name of the consumer group; moorage.NAMESPACE.NAME without it."""
+
+
+class StreamOutput(ApiModel):
+    """Where records go to."""
+
+    kafka: Kafka
+    """The topic."""
+
+
+class Delivery(ApiEnum):
+    """What a restart may do to the output."""
+
+    AT_LEAST_ONCE = "AtLeastOnce"
+    EXACTLY_ONCE = "ExactlyOnce"
+
+
+def _where(kafka: Kafka) -> tuple[str, str]:
+    return kafka.bootstrap_servers, kafka.topic
+
+
+def _in_one_cluster(*topics: Kafka) -> bool:
+    return len({kafka.bootstrap_servers for kafka in topics}) == 1
+
+
+class Stream(ApiModel):
+    """Predict from a topic to a topic."""
+
+    rules = (
+        Rule(
+            "self.input.kafka.topic != self.output.kafka.topic "
+            "|| self.input.kafka.bootstrapServers != self.output.kafka.bootstrapServers",
+            lambda stream: _where(stream.input.kafka) != _where(stream.output.kafka),
+            "is the input's topic: what is written would be read again",
+            "output",
+        ),
+        Rule(
+            "self.input.kafka.topic != self.deadLetter.kafka.topic "
+            "|| self.input.kafka.bootstrapServers != self.deadLetter.kafka.bootstrapServers",
+            lambda stream: _where(stream.input.kafka) != _where(stream.dead_letter.kafka),
+            "is the input's topic: what is refused would be read again",
+            "deadLetter",
+        ),
+        Rule(
+            "!has(self.delivery) || self.delivery != 'ExactlyOnce' "
+            "|| (self.input.kafka.bootstrapServers == self.output.kafka.bootstrapServers "
+            "&& self.input.kafka.bootstrapServers == self.deadLetter.kafka.bootstrapServers)",
+            lambda stream: (
+                stream.delivery is not Delivery.EXACTLY_ONCE
+                or _in_one_cluster(stream.input.kafka, stream.output.kafka, stream.dead_letter.kafka)
+            ),
+            "a transaction needs one cluster: ExactlyOnce takes the same bootstrapServers everywhere",
+            "delivery",
+        ),
+    )
+
+    input: StreamInput
+    """Records to predict."""
+    output: StreamOutput
+    """Input and prediction."""
+    dead_letter: StreamOutput
+    """Records that cannot be predicted, as they came, with the error in a header."""
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    """ExactlyOnce uses Kafka transactions; consumers read it with isolation.level=read_committed."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Members of the consumer group; beyond the topic's partitions they are idle."""
+
+
 class ModelServingSpec(ApiModel):
     """The desired endpoint."""
 
@@ -180,6 +276,8 @@ class ModelServingSpec(ApiModel):
     """Limits of the HTTP server."""
     capture: Capture | None = None
     """Where requests and predictions are written to."""
+    stream: Stream | None = None
+    """Predict from a topic to a topic, beside the endpoint."""
     storage: Storage | None = None
     """Object storage that models and code come from."""
     pod: Pod | None = None
@@ -214,6 +312,21 @@ class Address(ApiModel):
     """Base URL inside the cluster."""
 
 
+class StreamState(ApiModel):
+    """The stream's workers; numbers are rounded and written at most every 30 s."""
+
+    replicas: int | None = None
+    """Pods that exist."""
+    ready_replicas: int | None = None
+    """Pods that consume."""
+    lag: int | None = None
+    """Records behind the end of the input."""
+    records_per_second: Decimal | None = None
+    """Records predicted."""
+    dead_lettered: int | None = None
+    """Records that could not be predicted, since the pods started."""
+
+
 class ModelServingStatus(ApiModel):
     """What was observed."""
 
@@ -237,6 +350,8 @@ class ModelServingStatus(ApiModel):
     """Pods that answer predictions."""
     selector: Text | None = None
     """Label selector of the pods, for the scale subresource."""
+    stream: StreamState | None = None
+    """The workers of spec.stream."""
 
 
 class ModelServing(ApiModel):

@@ -1,35 +1,26 @@
 """ModelTest: held-out records sent to the live endpoint, and a verdict."""
 
-import re
 from typing import Annotated
 
 from pydantic import Field
 
 from moorage_api.base import ApiEnum, ApiModel, ListMap, Rule
-from moorage_api.model_serving import ModelName
+from moorage_api.model_serving import ModelName, ServingRef
 from moorage_api.pod import Pod
+from moorage_api.schedule import RULE as CRON
+from moorage_api.schedule import Schedule, TimeZone
 from moorage_api.shared import (
     Condition,
     Decimal,
     FolderUri,
     HttpUrl,
     LocalRef,
-    Name,
     ObjectMeta,
     PositiveDecimal,
     Storage,
     Text,
     Uri,
 )
-
-
-class ServingRef(ApiModel):
-    """A model of a ModelServing in the same namespace."""
-
-    name: Name
-    """Name of the ModelServing."""
-    model: ModelName | None = None
-    """Name of the model; may be left out where there is only one."""
 
 
 class Endpoint(ApiModel):
@@ -134,27 +125,6 @@ class TriggerType(ApiEnum):
     SCHEDULE = "Schedule"
 
 
-def _field(value: str) -> str:
-    """A field of a cron expression: a list of *, values and ranges, each with a step or without."""
-    part = rf"([*?]|{value}(-{value})?)(/0*[1-9][0-9]?)?"
-    return f"{part}(,{part})*"
-
-
-_CRON = " +".join(
-    map(
-        _field,
-        (
-            "[0-5]?[0-9]",
-            "([01]?[0-9]|2[0-3])",
-            "(0?[1-9]|[12][0-9]|3[01])",
-            "(0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)",
-            "([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)",
-        ),
-    )
-)
-"""What Kubernetes' CronJob takes, in capitals."""
-
-
 class Trigger(ApiModel):
     """When the test runs; `Once` for each edit of the spec."""
 
@@ -171,23 +141,14 @@ class Trigger(ApiModel):
             "only type Schedule takes a timeZone",
             "timeZone",
         ),
-        Rule(
-            f"!has(self.schedule) || self.schedule.upperAscii().matches(r'^{_CRON}$')",
-            lambda trigger: trigger.schedule is None or bool(re.fullmatch(_CRON, trigger.schedule.upper())),
-            "must be minute (0-59), hour (0-23), day (1-31), month (1-12 or JAN-DEC) and weekday (0-6 or SUN-SAT)",
-            "schedule",
-        ),
+        CRON,
     )
 
     type: TriggerType = TriggerType.ONCE
     """Once or Schedule."""
-    schedule: (
-        Annotated[str, Field(max_length=128, pattern=r"^[-0-9A-Za-z*/,?]+( +[-0-9A-Za-z*/,?]+){4}$")] | None
-    ) = None
+    schedule: Schedule | None = None
     """Cron expression of five fields."""
-    time_zone: (
-        Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")] | None
-    ) = None
+    time_zone: TimeZone | None = None
     """IANA name; the cluster's own without it."""
 
 

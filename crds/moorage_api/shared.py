@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from moorage_api.base import ApiModel
+from moorage_api.base import ApiModel, Rule
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """The name of another Kubernetes object."""
@@ -60,6 +60,28 @@ class Storage(ApiModel):
     """Region of the bucket."""
     credentials_secret_ref: LocalRef | None = None
     """Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and optionally AWS_SESSION_TOKEN."""
+
+
+class HttpTarget(ApiModel):
+    """An HTTP address and how to be let in."""
+
+    rules = (
+        Rule(
+            "!has(self.bearerTokenSecretRef) || !has(self.basicAuthSecretRef)",
+            lambda target: target.bearer_token_secret_ref is None or target.basic_auth_secret_ref is None,
+            "excludes bearerTokenSecretRef",
+            "basicAuthSecretRef",
+        ),
+    )
+
+    url: HttpUrl
+    """The address."""
+    bearer_token_secret_ref: LocalRef | None = None
+    """Secret whose `token` is sent as a bearer token."""
+    basic_auth_secret_ref: LocalRef | None = None
+    """Secret whose `username` and `password` are sent as basic authentication."""
+    ca_secret_ref: LocalRef | None = None
+    """Secret whose `ca.crt` verifies the server."""
 
 
 class KafkaTls(ApiModel):

@@ -36,9 +36,30 @@ kind: ModelRuntime
 metadata: {name: ours}
 spec: {image: "example.com/ours:1"}
 """
+_DRIFT = """
+apiVersion: moorage.dev/v1alpha1
+kind: DriftMonitor
+metadata: {name: iris-drift}
+spec:
+  servingRef: {name: iris}
+  reference: {uri: s3://data/iris-train.parquet}
+  window: {rows: 1000}
+  checkpoint: {uri: s3://drift/iris}
+"""
+_BATCH = """
+apiVersion: moorage.dev/v1alpha1
+kind: BatchPrediction
+metadata: {name: iris-all}
+spec:
+  servingRef: {name: iris}
+  input: {uri: s3://data/iris-all.parquet}
+  output: {uri: s3://predictions/iris}
+"""
 _BASES = {
     "ModelServing": _SERVING,
     "ModelTest": _TEST,
+    "DriftMonitor": _DRIFT,
+    "BatchPrediction": _BATCH,
     "ModelRuntime": _RUNTIME,
     "ClusterModelRuntime": _RUNTIME.replace("ModelRuntime", "ClusterModelRuntime"),
 }

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 
+from moorage_runtime.capture import TEST_ID
 from moorage_runtime.live_test.answers import Answer, error_text, predictions, tensors
 from moorage_runtime.live_test.client import Client, Reply, Unanswered
 
@@ -30,11 +31,11 @@ class Ids:
 
     def load(self, number: int) -> str:
         """Of request `number` of the load."""
-        return f"moorage-test-{self.run}-{number}"
+        return f"{TEST_ID}{self.run}-{number}"
 
     def other(self, what: str) -> str:
         """Of a request beside the load."""
-        return f"moorage-test-{self.run}-{what}"
+        return f"{TEST_ID}{self.run}-{what}"
 
 
 class Sender:

@@ -6,11 +6,13 @@ import signal
 import sys
 
 from moorage_runtime.config import TestConfig
-from moorage_runtime.live_test import console, termination
+from moorage_runtime import termination
+from moorage_runtime.live_test import console
 from moorage_runtime.live_test.limits import Limits
 from moorage_runtime.live_test.page import as_html
 from moorage_runtime.live_test.report import Report, as_json, as_junit
 from moorage_runtime.live_test.run import run
+from moorage_runtime.live_test.termination import encode
 from moorage_runtime.live_test.verdict import EXIT_CODES
 
 FORMS = {"report.json": as_json, "junit.xml": as_junit, "report.html": as_html}
@@ -24,7 +26,7 @@ def main(config: TestConfig, limits: Limits | None = None) -> int:
     sys.stdout.write(console.summary(report) + "\n")
     sys.stdout.flush()
     try:
-        termination.write(report.status())
+        termination.write(encode(report.status()))
     except OSError as error:
         sys.stderr.write(f"the termination log cannot be written: {error}\n")
         return EXIT_CODES["Error"]

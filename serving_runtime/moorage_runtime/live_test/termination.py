@@ -1,41 +1,12 @@
-"""The last words of the process: a status of at most 4 KiB where the kubelet, or `moorage up`, reads it."""
+"""A test's last words: its status, trimmed to at most 4 KiB."""
 
-import os
-import tempfile
-from pathlib import Path
-
-from moorage_runtime.config import TERMINATION_LOG, TERMINATION_LOG_ENV, TERMINATION_MAX_BYTES, TestStatus
+from moorage_runtime.config import TERMINATION_MAX_BYTES, TestStatus
 from moorage_runtime.live_test.answers import ERROR_CLASSES
 
 MESSAGE_MAX = 1024
 PROBE_MESSAGE_MAX = 160
 LEAST = tuple(f"errors_{name}" for name in ERROR_CLASSES)
 MOST = ("total_tests", "errors", "match", "accuracy", "f1_macro", "mean_absolute_error")
-
-
-def write(status: TestStatus) -> None:
-    """Write the status; a machine without a termination log (a run by hand) gets none."""
-    named = os.environ.get(TERMINATION_LOG_ENV)
-    path = Path(named or TERMINATION_LOG)
-    if named or path.exists():
-        replace(path, encode(status))
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Put the data in place at once. A mounted file cannot be replaced and is written by a single call instead."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            os.write(handle, data)
-        finally:
-            os.close(handle)
-        try:
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink()
-            raise
-    except OSError:
-        path.write_bytes(data)
 
 
 def encode(status: TestStatus) -> bytes:

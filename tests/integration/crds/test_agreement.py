@@ -122,6 +122,93 @@ COMBINATIONS = {
     ),
     "bounds": ("ModelTest", {"spec.expect": [[{"name": "a"} | low | high] for low, high in itertools.product(
         [{}, *({"min": value} for value in ("0", "1e2", "-1"))], [{}, *({"max": value} for value in ("0", "99", "-1"))])]}),
+    "streams": (
+        "ModelServing",
+        {
+            "spec.stream": [{end: {"kafka": dict(KAFKA)} for end in ("input", "output", "deadLetter")}],
+            "spec.stream.delivery": [ABSENT, "AtLeastOnce", "ExactlyOnce"],
+            "spec.stream.input.kafka.topic": ["a"],
+            "spec.stream.output.kafka.topic": ["a", "b"],
+            "spec.stream.deadLetter.kafka.topic": ["a", "c"],
+            "spec.stream.output.kafka.bootstrapServers": ["kafka:9092", "other:9092"],
+            "spec.stream.deadLetter.kafka.bootstrapServers": ["kafka:9092", "other:9092"],
+        },
+    ),
+    "windows": (
+        "DriftMonitor",
+        {
+            "spec.window": [{}],
+            "spec.window.rows": [ABSENT, 100],
+            "spec.window.seconds": [ABSENT, 60],
+            "spec.window.allowedLatenessSeconds": [ABSENT, 0, 5],
+        },
+    ),
+    "references": (
+        "DriftMonitor",
+        {
+            "spec.reference": [{}],
+            "spec.reference.uri": [ABSENT, "s3://b/k"],
+            "spec.reference.firstRows": [ABSENT, 99, 100],
+        },
+    ),
+    "checkpoints": (
+        "DriftMonitor",
+        {
+            "spec.checkpoint": [ABSENT, {"uri": "s3://b/k"}],
+            "spec.sinks": [ABSENT, {}, {"alerts": []}, {"objectStore": {"uri": "s3://b"}}],
+        },
+    ),
+    "events": (
+        "DriftMonitor",
+        {
+            "spec.servingRef": [ABSENT, {"name": "iris"}],
+            "spec.stream": [ABSENT, {"kafka": KAFKA, "model": "m"}],
+        },
+    ),
+    "shares": (
+        "DriftMonitor",
+        {"spec.dataDrift": [{"decision": {}}], "spec.dataDrift.decision.minimumEffect": [
+            *NUMBERS, "0", "0.", "0.0", ".0", "1.0", "1.01", "0.1234567890", "0.12345678901", "00.1"]},
+    ),
+    "time series": (
+        "DriftMonitor",
+        {
+            "spec.sinks": [{"timeseries": [{"name": "a"}]}],
+            "spec.sinks.timeseries[0].prometheusRemoteWrite": [ABSENT, {"url": "http://h"}],
+            "spec.sinks.timeseries[0].influx": [ABSENT, {"url": "http://h", "database": "d"}],
+        },
+    ),
+    "credentials": (
+        "DriftMonitor",
+        {
+            "spec.sinks": [{"alerts": [{"name": "a", "webhook": {"url": "http://h"}}]}],
+            "spec.sinks.alerts[0].webhook.bearerTokenSecretRef": [ABSENT, {"name": "t"}],
+            "spec.sinks.alerts[0].webhook.basicAuthSecretRef": [ABSENT, {"name": "u"}],
+            "spec.sinks.alerts[0].kafka": [ABSENT, KAFKA],
+        },
+    ),
+    "batches": (
+        "BatchPrediction",
+        {
+            "spec.servingRef": [ABSENT, {"name": "iris"}],
+            "spec.model": [ABSENT, {"name": "m", "uri": "s3://b/k", "framework": {"name": "sklearn"}}],
+        },
+    ),
+    "schedules": (
+        "BatchPrediction",
+        {
+            "spec.schedule": [ABSENT, "0 2 * * *", "0 24 * * *", "@daily"],
+            "spec.timeZone": [ABSENT, "Europe/Berlin"],
+            "spec.concurrencyPolicy": [ABSENT, "Forbid", "Replace", "Allow"],
+        },
+    ),
+    "folders": (
+        "BatchPrediction",
+        {
+            "spec.input.uri": ["s3://b/a", "s3://b/a/", "s3://b/a/*.csv", "s3://b/ab/x", "file:///a"],
+            "spec.output.uri": ["s3://b", "s3://b/a", "s3://b/a/", "s3://b/a/x", "file:///"],
+        },
+    ),
     "decimals": ("ModelTest", {"spec.expect": [[{"name": "a", "min": value}] for value in NUMBERS]}),
 }  # fmt: skip
 
@@ -131,8 +218,8 @@ def combinations(name: str) -> list[dict]:
     manifests = []
     for values in itertools.product(*fields.values()):
         manifest = minimal(kind)
-        if "spec.servingRef" in fields:
-            del manifest["spec"]["servingRef"]
+        for top in (field.removeprefix("spec.") for field in fields):
+            manifest["spec"].pop(top, None)
         for field, value in zip(fields, values, strict=True):
             if value is not ABSENT:
                 put(manifest, field, copy.deepcopy(value))

@@ -146,6 +146,63 @@ def test_columns_answer_first(server: ApiServer, serving):
     assert row["Replicas"] == 1
 
 
+TIME = "2026-01-01T00:00:00Z"
+DRIFT = {
+    "observedGeneration": 1,
+    "conditions": [
+        {"type": kind, "status": status, "reason": reason, "message": "petal_length", "lastTransitionTime": TIME,
+         "observedGeneration": 1}
+        for kind, status, reason in (
+            ("Ready", "True", "Reconciled"), ("DataDrift", "True", "DriftDetected"),
+            ("PredictionDrift", "False", "NoDrift"), ("ConceptDrift", "Unknown", "WaitingForWindow"),
+        )
+    ],
+    "drift": "Detected",
+    "features": [
+        {"name": "petal_length", "role": role, "statistic": "tvd", "value": "0.41", "pValue": "1e-99", "state": "Detected"}
+        for role in ("feature", "prediction")
+    ],
+    "lastWindow": {"start": TIME, "end": "2026-01-01T00:10:00.123456Z", "rows": 1000},
+    "windows": 12,
+    "lag": 4_000_000_000,
+    "revision": "a1b2c3",
+}  # fmt: skip
+BATCH = {
+    "observedGeneration": 1,
+    "conditions": [{**DRIFT["conditions"][0], "status": "False", "reason": "JobRunning"}],
+    "rowsTotal": 5_000_000_000, "rowsDone": 120_000, "fragmentsTotal": 8, "fragmentsDone": 1,
+    "startedAt": TIME, "finishedAt": TIME, "estimatedFinishAt": "2026-01-01T00:00:40Z", "lastScheduleAt": TIME,
+    "run": "63ddd894f50e1c70", "outputUri": "s3://predictions/iris/63ddd894f50e1c70/", "revision": "a1b2c3",
+}  # fmt: skip
+SHOWN = {
+    "DriftMonitor": {
+        "Drift": "Detected", "Ready": "True", "Serving": "iris", "Windows": 12, "Lag": 4_000_000_000,
+        "Data": "DriftDetected", "Prediction": "NoDrift", "Concept": "WaitingForWindow",
+    },
+    "BatchPrediction": {
+        "Ready": "False", "Done": 120_000, "Rows": 5_000_000_000, "Reason": "JobRunning",
+        "Finish": "2026-01-01T00:00:40Z", "Output": "s3://predictions/iris/63ddd894f50e1c70/",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "status"), [("DriftMonitor", DRIFT), ("BatchPrediction", BATCH)])
+def test_a_status_is_kept_as_it_is_written_and_its_columns_answer_first(server: ApiServer, kind, status):
+    manifest = minimal(kind)
+    where = path(kind, manifest["metadata"]["name"])
+    server.apply(where, manifest)
+    try:
+        written = server.apply(f"{where}/status", {**manifest, "status": status}, "operator")
+        table = server.request("GET", where, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    finally:
+        server.request("DELETE", where)
+    assert written["status"] == status
+    names = [column["name"] for column in table["columnDefinitions"]]
+    row = dict(zip(names, table["rows"][0]["cells"], strict=True))
+    assert {name: row[name] for name in SHOWN[kind]} == SHOWN[kind]
+    assert next(iter(SHOWN[kind])) == names[1], "the answer comes first"
+
+
 def test_the_catalogue_prints_all_that_a_runtime_reads(server: ApiServer):
     runtime = full("ClusterModelRuntime")[0]
     server.apply(path("ClusterModelRuntime", "full"), runtime)

@@ -9,7 +9,8 @@ from support.manifests import ROOT
 
 def test_every_default_runtime_is_a_good_manifest():
     runtimes = catalogue.load()
-    assert [runtime["metadata"]["name"] for runtime in runtimes] == ["onnx", "python", "sklearn", "test"]
+    names = [runtime["metadata"]["name"] for runtime in runtimes]
+    assert names == ["drift", "onnx", "python", "sklearn", "test"]
     for runtime in runtimes:
         assert runtime["kind"] == "ClusterModelRuntime"
         assert crd.validate(runtime) == []

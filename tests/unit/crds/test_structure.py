@@ -133,6 +133,8 @@ def test_names():
     assert {kind: name["shortNames"] for kind, name in names.items()} == {
         "ModelServing": ["mserve"],
         "ModelTest": ["mtest"],
+        "DriftMonitor": ["drift"],
+        "BatchPrediction": ["bpred"],
         "ModelRuntime": ["mruntime"],
         "ClusterModelRuntime": ["cmruntime"],
     }
@@ -140,6 +142,8 @@ def test_names():
     assert {kind: CRDS[kind]["spec"]["scope"] for kind in CRDS} == {
         "ModelServing": "Namespaced",
         "ModelTest": "Namespaced",
+        "DriftMonitor": "Namespaced",
+        "BatchPrediction": "Namespaced",
         "ModelRuntime": "Namespaced",
         "ClusterModelRuntime": "Cluster",
     }

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from moorage_api import crd
+from moorage_api.kinds import KINDS
 from moorage_api.model_serving import ModelServing, ReadyWhen
 from moorage_api.model_test import ModelTest, TriggerType
 from moorage_api.pod import Pod
@@ -18,9 +19,9 @@ def test_python_names_and_yaml_names_meet():
     assert serving.spec.model_dump(by_alias=True, exclude_none=True)["http"]["timeoutSeconds"] == 5
 
 
-@pytest.mark.parametrize("kind", ["ModelServing", "ModelTest"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_out_can_be_read_again(kind):
-    model = {"ModelServing": ModelServing, "ModelTest": ModelTest}[kind]
+    model = KINDS[kind].model
     for manifest in full(kind):
         parsed = model.model_validate(manifest)
         written = parsed.model_dump(by_alias=True, exclude_none=True, mode="json")

@@ -1,13 +1,10 @@
 """Bounds, the verdict, and the last words."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage_runtime.config import (
-    TERMINATION_LOG_ENV,
     ExpectConfig,
     MetricResult,
     ProbeResult,
@@ -142,16 +139,3 @@ def test_trimming_gives_up_unexpected_metrics_first():
     assert kept.metrics[-1].name == "accuracy"
     assert kept.probes[0].name == "digest"
     assert 10 < len(kept.metrics) < 61
-
-
-def test_last_words_replace_the_file_at_once_and_leave_nothing_beside_it(tmp_path, monkeypatch):
-    path = tmp_path / "last-words"
-    path.write_text("older and much longer " * 100)
-    monkeypatch.setenv(TERMINATION_LOG_ENV, str(path))
-    before = path.stat().st_ino
-    termination.write(
-        TestStatus(name="t", namespace="n", revision="r", verdict="Passed", message="m", finished_at="z")
-    )
-    assert json.loads(path.read_text())["verdict"] == "Passed"
-    assert path.stat().st_ino != before
-    assert list(tmp_path.iterdir()) == [path]
