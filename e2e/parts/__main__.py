@@ -9,10 +9,20 @@ import time
 
 from parts import Missing
 from parts.apiserver import binaries
+from parts.influx import influxd
 from parts.kafka import jars
+from parts.prometheus import prometheus_program
 from parts.s3 import versitygw
+from parts.victoria import victoria_metrics
 
-PARTS = {"Kubernetes API server and etcd": binaries, "Kafka": jars, "S3 server": versitygw}
+PARTS = {
+    "Kubernetes API server and etcd": binaries,
+    "Kafka": jars,
+    "S3 server": versitygw,
+    "VictoriaMetrics": victoria_metrics,
+    "Prometheus": prometheus_program,
+    "InfluxDB": influxd,
+}
 
 
 def main() -> int:

@@ -122,6 +122,12 @@ class Broker:
         admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
         return name
 
+    @property
+    def pid(self) -> int:
+        """The process id of the running broker."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it; port and data stay its own."""
         if self._process is not None:

@@ -7,9 +7,9 @@ import secrets
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from parts.base import Process, cached, free_port, need
@@ -19,15 +19,29 @@ COMMAND = "github.com/versity/versitygw/cmd/versitygw"
 REGION = "us-east-1"
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3Server:
-    """A running server; `root` holds a folder per bucket, a file per object."""
+    """A server, which can be stopped and started again; `root` holds a folder per bucket, a file per object."""
 
     endpoint: str
     access_key: str
     secret_key: str
     root: Path
+    launch: Callable[[], Process] = field(repr=False)
     region: str = REGION
+    _process: Process | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start it, again if need be, and wait until it answers."""
+        process = self._process = self.launch()
+        port = int(self.endpoint.rpartition(":")[2])
+        process.wait_until(lambda: _listens(port), "the S3 server's port")
+
+    def stop(self) -> None:
+        """Stop it; port and data stay its own."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -67,13 +81,19 @@ def s3_server() -> Iterator[S3Server]:
         port = free_port()
         access, secret = secrets.token_hex(10), secrets.token_hex(20)
         command: list[str | Path] = [program, "--port", f"127.0.0.1:{port}", "--region", REGION]
-        with Process(
-            [*command, "posix", "--sidecar", sidecar, root],
-            log=base / "versitygw.log",
-            env={"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret},
-        ) as server:
-            server.wait_until(lambda: _listens(port), "the S3 server's port")
-            yield S3Server(f"http://127.0.0.1:{port}", access, secret, root)
+        env = {"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret}
+
+        def launch() -> Process:
+            return Process(
+                [*command, "posix", "--sidecar", sidecar, root], log=base / "versitygw.log", env=env
+            )
+
+        server = S3Server(f"http://127.0.0.1:{port}", access, secret, root, launch)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def _listens(port: int) -> bool:

@@ -60,12 +60,13 @@ def write_bytes(uri: str, data: bytes, storage: StorageConfig) -> None:
         s3.write(place.address, data, storage, uri)
         return
     try:
-        _replace(place.path, data)
+        replace(place.path, data)
     except OSError as error:
         raise StorageError(f"{uri}: {error.strerror or error}") from None
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes) -> None:
+    """Put the data in place at once; folders are made as needed. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
     try:

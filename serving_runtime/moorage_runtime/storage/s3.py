@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from moorage_runtime.config import StorageConfig
 from moorage_runtime.storage.uri import StorageError
 
-_CREDENTIALS = (
+CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -23,8 +23,8 @@ _CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _CHUNK = 1 << 20
-_CONNECT_SECONDS = 10
-_REQUEST_SECONDS = 60
+CONNECT_SECONDS = 10
+REQUEST_SECONDS = 60
 _ATTEMPTS = 3
 
 
@@ -34,18 +34,17 @@ def filesystem(storage: StorageConfig) -> Any:
         from pyarrow import fs
     except ImportError:
         raise StorageError("s3:// needs pyarrow: install moorage[s3]") from None
-    endpoint = storage.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     options: dict[str, Any] = {}
+    endpoint, region = endpoint_of(storage), region_of(storage)
     if endpoint:
-        parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+        parts = urlsplit(endpoint)
         options = {"endpoint_override": parts.netloc, "scheme": parts.scheme}
-    region = storage.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if region or endpoint:
         options["region"] = region or "us-east-1"
     return fs.S3FileSystem(
-        anonymous=not _have_credentials(),
-        connect_timeout=_CONNECT_SECONDS,
-        request_timeout=_REQUEST_SECONDS,
+        anonymous=not have_credentials(),
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=REQUEST_SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         **options,
     )
@@ -121,8 +120,20 @@ def _cause(text: str) -> str:
     return line[:300]
 
 
-def _have_credentials() -> bool:
-    if any(os.environ.get(name) for name in _CREDENTIALS):
+def endpoint_of(storage: StorageConfig) -> str | None:
+    """The server's URL by config or environment; None is AWS's own."""
+    found = storage.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return f"https://{found}" if found and "://" not in found else found or None
+
+
+def region_of(storage: StorageConfig) -> str | None:
+    """The region by config or environment."""
+    return storage.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
+
+
+def have_credentials() -> bool:
+    """Whether there is anything to sign requests with."""
+    if any(os.environ.get(name) for name in CREDENTIALS):
         return True
     file = os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
     return Path(file).expanduser().is_file()

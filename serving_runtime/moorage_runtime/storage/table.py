@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".ndjson": "json", ".jsonl": "json"}
-_COMPRESSED = (".gz", ".zst", ".bz2")
+_CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 
 def read_table(uri: str, storage: StorageConfig) -> "pa.Table":
@@ -31,14 +31,14 @@ def read_table(uri: str, storage: StorageConfig) -> "pa.Table":
         if isinstance(place, Local):
             if not place.path.is_dir():
                 return _read(place.path.name, str(place.path))
-            names = [str(file) for file in files(place.path) if _format(file.name)]
+            names = [str(file) for file in files(place.path) if format_of(file.name)]
             return _join(uri, [_read(name, name) for name in names])
         if place.kind == "http":
             return _read(place.name, pa.BufferReader(read_bytes(uri, storage)))
         with s3.errors(uri):
             filesystem = s3.filesystem(storage)
         found = s3.listing(filesystem, place.address, uri)
-        names = [info.path for info in found if len(found) == 1 or _format(info.path)]
+        names = [info.path for info in found if len(found) == 1 or format_of(info.path)]
         with s3.errors(uri):
             return _join(uri, [_read(name, filesystem.open_input_file(name)) for name in names])
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -54,9 +54,15 @@ class _UnknownSuffixError(Exception):
     """A file's name does not say what it holds."""
 
 
-def _format(name: str) -> str | None:
+def codec_of(name: str) -> str | None:
+    """Name that pyarrow has for the compression that a file's suffix names; None for none."""
+    return _CODECS.get(PurePath(name).suffix)
+
+
+def format_of(name: str) -> str | None:
+    """`parquet`, `csv` or `json` by a file's suffix, a compression's left aside; None for anything else."""
     path = PurePath(name)
-    if path.suffix in _COMPRESSED:
+    if path.suffix in _CODECS:
         path = path.with_suffix("")
     return _FORMATS.get(path.suffix.lower())
 
@@ -72,16 +78,14 @@ def _join(uri: str, tables: "list[pa.Table]") -> "pa.Table":
 def _read(name: str, source: Any) -> "pa.Table":
     import pyarrow as pa
 
-    kind = _format(name)
+    kind = format_of(name)
     if kind is None:
         raise _UnknownSuffixError(PurePath(name).name)
     if kind == "parquet":
         from pyarrow import parquet
 
         return parquet.read_table(source, partitioning=None)
-    suffix = PurePath(name).suffix
-    codec = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}.get(suffix)
-    with pa.input_stream(source, compression=codec) as stream:
+    with pa.input_stream(source, compression=codec_of(name)) as stream:
         if kind == "csv":
             from pyarrow import csv
 
