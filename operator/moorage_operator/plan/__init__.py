@@ -6,7 +6,7 @@ A new kind is one file with `references` and `plan`, and one line in `KINDS`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from moorage_operator.plan import model_serving, model_test
+from moorage_operator.plan import batch_prediction, drift_monitor, model_serving, model_test
 from moorage_operator.plan.catalogue import Catalogue
 from moorage_operator.plan.types import Object, Observed, Plan, Ref, Report
 
@@ -33,7 +33,8 @@ class KindPlan:
 
 
 KINDS: dict[str, KindPlan] = {
-    module.KIND: KindPlan(module.references, module.plan) for module in (model_serving, model_test)
+    module.KIND: KindPlan(module.references, module.plan)
+    for module in (model_serving, model_test, drift_monitor, batch_prediction)
 }
 
 

@@ -78,7 +78,7 @@ class Catalogue:
         A named runtime that lists no framework takes any. Raises `Refused`: RuntimeNotFound for a name that
         does not exist, NoSupportingRuntime with what does exist.
         """
-        visible = [runtime for runtime in self.runtimes if runtime.namespace in (namespace, None)]
+        visible = self._visible(namespace)
         if name is not None:
             return self._named(visible, role, frameworks, name)
         ranked = [
@@ -96,6 +96,13 @@ class Catalogue:
             )
         return min(ranked, key=lambda entry: (entry[0], entry[1].name))[1]
 
+    def listed(self, namespace: str, role: Role) -> str:
+        """What there is for a role, for a person."""
+        return self._listed(self._visible(namespace), role)
+
+    def _visible(self, namespace: str) -> list[Runtime]:
+        return [runtime for runtime in self.runtimes if runtime.namespace in (namespace, None)]
+
     def _named(
         self, visible: Sequence[Runtime], role: Role, frameworks: Sequence[Framework], name: str
     ) -> Runtime:
@@ -108,7 +115,10 @@ class Catalogue:
             )
         runtime = next((own for own in found if own.namespace is not None), found[0])
         if role not in runtime.spec.roles:
-            raise Refused(Reason.NO_SUPPORTING_RUNTIME, f"spec.runtime: {name} does not have the role {role}")
+            raise Refused(
+                Reason.NO_SUPPORTING_RUNTIME,
+                f"spec.runtime: {name} does not have the role {role}; {self._listed(visible, role)}",
+            )
         lacking = [
             _said(wanted)
             for wanted in frameworks

@@ -72,6 +72,14 @@ def stalled(reason: Reason, message: str) -> Outcome:
     return Outcome(Progress.STALLED, reason, message)
 
 
+def worse(first: Outcome, second: Outcome) -> Outcome:
+    """The outcome of two parts: of equals the first, and of two that are done both messages."""
+    order = (Progress.READY, Progress.WORKING, Progress.STALLED)
+    if first.progress is second.progress is Progress.READY:
+        return replace(first, message="; ".join(filter(None, (first.message, second.message))))
+    return max(first, second, key=lambda outcome: order.index(outcome.progress))
+
+
 def kstatus(outcome: Outcome) -> tuple[Statement, ...]:
     """Ready, Reconciling and Stalled of an outcome."""
     said: dict[Progress, tuple[Truth, Truth, Truth]] = {

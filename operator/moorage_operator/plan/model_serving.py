@@ -8,7 +8,18 @@ fails.
 from moorage_api.model_runtime import Role
 from moorage_api.model_serving import ModelServing
 from moorage_api.shared import ObjectMeta
-from moorage_operator.plan import children, config, labels, model_serving_status, names, pods, validation
+from moorage_operator.plan import (
+    children,
+    config,
+    labels,
+    model_serving_status,
+    model_stream,
+    model_stream_status,
+    names,
+    pods,
+    validation,
+    workloads,
+)
 from moorage_operator.plan.catalogue import Catalogue, Runtime
 from moorage_operator.plan.refusal import Refused, invalid
 from moorage_operator.plan.types import Object, Observed, Plan, Ref
@@ -19,8 +30,6 @@ _ENVIRONMENT_MODEL = "SERVING_MODEL_"
 _PRE_STOP_SECONDS = 5
 """Between leaving the Service's endpoints and SIGTERM, as proxies learn of it late."""
 _DRAIN_MARGIN_SECONDS = 5
-_METRICS_READERS = ("moorage-operator", "prometheus")
-"""`app.kubernetes.io/name` of the pods that may reach the management port."""
 
 
 def references(_resource: Object) -> tuple[Ref, ...]:
@@ -29,9 +38,8 @@ def references(_resource: Object) -> tuple[Ref, ...]:
 
 
 def plan(resource: Object, catalogue: Catalogue, observed: Observed) -> Plan:
-    """Deployment, Service, ConfigMaps, NetworkPolicy and, with more than one replica, a disruption budget."""
+    """Deployment, Service, ConfigMaps, NetworkPolicy, a disruption budget, and what `spec.stream` adds."""
     meta = validation.identity(resource)
-    deployment = children.find(observed, "Deployment", meta.name)
     try:
         serving = validation.parse(ModelServing, resource)
         _check_environment(serving)
@@ -42,12 +50,18 @@ def plan(resource: Object, catalogue: Catalogue, observed: Observed) -> Plan:
             serving.spec.runtime,
         )
         planned, revision = _children(serving, chosen, observed)
+        streaming = model_stream.planned(serving, chosen, catalogue, observed)
+        planned += streaming.children
         children.check_conflicts(KIND, planned, observed)
     except Refused as refusal:
-        status = model_serving_status.refused(resource, meta, deployment, observed, refusal)
-        return Plan(children=None, status=status)
+        return Plan(children=None, status=model_serving_status.refused(resource, meta, observed, refusal))
     status = model_serving_status.of(
-        resource, serving, runtime_name=chosen.name, revision=revision, observed=observed
+        resource,
+        serving,
+        runtime_name=chosen.name,
+        revision=revision,
+        streaming=model_stream_status.of(resource, serving, streaming.revision, observed),
+        observed=observed,
     )
     return Plan(children=None if labels.paused(meta) else planned, status=status)
 
@@ -55,22 +69,25 @@ def plan(resource: Object, catalogue: Catalogue, observed: Observed) -> Plan:
 def _children(serving: ModelServing, chosen: Runtime, observed: Observed) -> tuple[tuple[Object, ...], str]:
     meta, spec = serving.metadata, serving.spec
     template, files, revision = _revision(serving, chosen)
-    config_name = names.child(meta.name, revision)
-    deployment = children.find(observed, "Deployment", meta.name)
+    selector = labels.selector(KIND, meta.name)
+    existing = children.find(observed, "Deployment", meta.name)
     planned = [
-        children.config_map(labels.metadata(KIND, meta, config_name), files),
-        _deployment(meta, template, _replicas_field(spec.replicas, deployment)),
+        children.config_map(labels.metadata(KIND, meta, names.child(meta.name, revision)), files),
+        workloads.deployment(
+            KIND,
+            meta,
+            meta.name,
+            selector=selector,
+            template=template,
+            strategy=workloads.ROLLING,
+            replicas=_replicas_field(spec.replicas, existing),
+        ),
         _service(meta),
-        _network_policy(meta),
+        workloads.network_policy(KIND, meta, meta.name, selector, [runtime_config.HTTP_PORT]),
     ]
-    if replicas(spec.replicas, deployment) > 1:
+    if replicas(spec.replicas, existing) > 1:
         planned.append(_disruption_budget(meta))
-    if not model_serving_status.complete(deployment, revision):
-        planned += [
-            children.kept(KIND, meta, owned)
-            for owned in observed.owned
-            if owned.get("kind") == "ConfigMap" and owned["metadata"]["name"] != config_name
-        ]
+    planned += workloads.former_configs(KIND, meta, meta.name, revision, observed)
     return tuple(planned), revision
 
 
@@ -110,17 +127,7 @@ def _revision(serving: ModelServing, chosen: Runtime) -> tuple[Object, dict[str,
 
 def _container(serving: ModelServing, chosen: Runtime, config_name: str) -> pods.Container:
     spec = serving.spec
-    uris = [(f"spec.models[{index}].uri", model.uri) for index, model in enumerate(spec.models)]
-    uris += [
-        (f"spec.models[{index}].code.uri", model.code.uri)
-        for index, model in enumerate(spec.models)
-        if model.code and model.code.uri
-    ]
-    code = [
-        pods.code(model.code.config_map_ref.name, config.code_folder(model.name))
-        for model in spec.models
-        if model.code and model.code.config_map_ref
-    ]
+    custom = chosen.spec.command is not None
     return pods.Container(
         image=chosen.spec.image,
         command=chosen.spec.command,
@@ -129,56 +136,20 @@ def _container(serving: ModelServing, chosen: Runtime, config_name: str) -> pods
         env_from_secrets=config.storage_secrets(spec.storage),
         attachments=[
             pods.config(config_name),
-            *code,
-            *config.claims(uris),
+            *config.served_models(spec),
             *(config.stream_secrets(spec.capture.kafka) if spec.capture else ()),
         ],
         settings={
-            "ports": [
-                {"name": "http", "containerPort": runtime_config.HTTP_PORT},
-                {"name": "management", "containerPort": runtime_config.MANAGEMENT_PORT},
-            ],
+            "ports": [{"name": "http", "containerPort": runtime_config.HTTP_PORT}, workloads.MANAGEMENT],
             "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
-            **_probes(custom=chosen.spec.command is not None),
+            **(_open_inference_probes() if custom else workloads.probes()),
         },
     )
 
 
-def _probes(*, custom: bool) -> Object:
-    """Probes of the management port; an image with a command of its own only speaks Open Inference."""
-    if custom:
-        port, live, ready = runtime_config.HTTP_PORT, "/v2/health/live", "/v2/health/ready"
-    else:
-        port, live, ready = runtime_config.MANAGEMENT_PORT, "/live", "/ready"
-
-    def probe(path: str, period: int, failures: int) -> Object:
-        return {
-            "httpGet": {"path": path, "port": port},
-            "periodSeconds": period,
-            "timeoutSeconds": 2,
-            "failureThreshold": failures,
-        }
-
-    return {
-        "startupProbe": probe(live, 2, 150),
-        "livenessProbe": probe(live, 10, 3),
-        "readinessProbe": probe(ready, 2, 2),
-    }
-
-
-def _deployment(meta: ObjectMeta, template: Object, replicas_field: dict[str, int]) -> Object:
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": labels.metadata(KIND, meta, meta.name),
-        "spec": {
-            **replicas_field,
-            "selector": {"matchLabels": labels.selector(KIND, meta.name)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "revisionHistoryLimit": 1,
-            "template": template,
-        },
-    }
+def _open_inference_probes() -> Object:
+    """An image with a command of its own only speaks Open Inference."""
+    return workloads.probes(port=runtime_config.HTTP_PORT, live="/v2/health/live", ready="/v2/health/ready")
 
 
 def _service(meta: ObjectMeta) -> Object:
@@ -201,28 +172,6 @@ def _disruption_budget(meta: ObjectMeta) -> Object:
         "kind": "PodDisruptionBudget",
         "metadata": labels.metadata(KIND, meta, meta.name),
         "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels.selector(KIND, meta.name)}},
-    }
-
-
-def _network_policy(meta: ObjectMeta) -> Object:
-    readers = {"key": labels.APP_NAME, "operator": "In", "values": list(_METRICS_READERS)}
-
-    def ingress(port: int, pod_selector: Object) -> Object:
-        source = {"namespaceSelector": {}, **pod_selector}
-        return {"from": [source], "ports": [{"port": port, "protocol": "TCP"}]}
-
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": labels.metadata(KIND, meta, meta.name),
-        "spec": {
-            "podSelector": {"matchLabels": labels.selector(KIND, meta.name)},
-            "policyTypes": ["Ingress"],
-            "ingress": [
-                ingress(runtime_config.HTTP_PORT, {}),
-                ingress(runtime_config.MANAGEMENT_PORT, {"podSelector": {"matchExpressions": [readers]}}),
-            ],
-        },
     }
 
 

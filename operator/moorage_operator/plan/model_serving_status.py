@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from moorage_api.conditions import ConditionType, Reason
 from moorage_api.model_serving import Model, ModelServing, ReadyWhen
 from moorage_api.shared import ObjectMeta
-from moorage_operator.plan import children, conditions, labels, pods, status
+from moorage_operator.plan import children, conditions, labels, model_stream_status, pods, rollouts, status
 from moorage_operator.plan.conditions import Outcome, Statement
+from moorage_operator.plan.model_stream_status import Streamed
 from moorage_operator.plan.refusal import Refused
 from moorage_operator.plan.types import Object, Observed, Report
 from moorage_runtime.config import ModelState, ModelStatus, ServeStatus
@@ -24,53 +25,51 @@ def url(meta: ObjectMeta) -> str:
 
 
 def of(
-    resource: Object, serving: ModelServing, *, runtime_name: str, revision: str, observed: Observed
+    resource: Object,
+    serving: ModelServing,
+    *,
+    runtime_name: str,
+    revision: str,
+    streaming: Streamed,
+    observed: Observed,
 ) -> Object:
     """The status while `revision` is the desired one."""
     meta = serving.metadata
     deployment = children.find(observed, "Deployment", meta.name)
     wanted = serving.spec.replicas
     if wanted is None:
-        wanted = _count(deployment, "spec", "replicas", default=1)
-    reports = _reports(observed, meta.name, revision)
+        wanted = rollouts.wanted(deployment)
+    reports = rollouts.reports(observed, meta.name, revision)
     models = _models(serving.spec.models, reports) if wanted else []
     outcome = _outcome(serving, deployment, revision, wanted, models, reports)
+    if streaming.outcome:
+        outcome = conditions.worse(outcome, streaming.outcome)
     if labels.paused(meta):
         outcome = outcome.paused(labels.PAUSE)
     fields = {**_address(meta), "runtime": runtime_name, "revision": revision, "models": models}
+    fields["stream"] = streaming.fields
     return _written(resource, meta, deployment, outcome, fields, wanted=wanted, observed=observed)
 
 
-def refused(
-    resource: Object, meta: ObjectMeta, deployment: Object | None, observed: Observed, refusal: Refused
-) -> Object:
+def refused(resource: Object, meta: ObjectMeta, observed: Observed, refusal: Refused) -> Object:
     """The status where nothing may be touched: what runs is reported as it is."""
+    deployment = children.find(observed, "Deployment", meta.name)
     revision = pods.revision_of(deployment)
     former = resource.get("status") or {}
     fields = {
         **(_address(meta) if deployment else {}),
         "runtime": former.get("runtime"),
         "revision": revision,
-        "models": _models((), _reports(observed, meta.name, revision)) if revision else [],
+        "models": _models((), rollouts.reports(observed, meta.name, revision)) if revision else [],
+        "stream": model_stream_status.as_it_is(resource, meta, observed),
     }
     outcome = conditions.stalled(refusal.reason, refusal.message)
-    wanted = _count(deployment, "spec", "replicas", default=1)
+    wanted = rollouts.wanted(deployment)
     return _written(resource, meta, deployment, outcome, fields, wanted=wanted, observed=observed)
 
 
 def _address(meta: ObjectMeta) -> Object:
     return {"url": url(meta), "address": {"url": url(meta)}}
-
-
-def complete(deployment: Object | None, revision: str) -> bool:
-    """Whether every pod of the Deployment has the revision and is available, by the Deployment's own status."""
-    if deployment is None or pods.revision_of(deployment) != revision or not _observed(deployment):
-        return False
-    wanted = _count(deployment, "spec", "replicas", default=1)
-    counts = {
-        _count(deployment, "status", key) for key in ("replicas", "updatedReplicas", "availableReplicas")
-    }
-    return counts == {wanted}
 
 
 def _outcome(
@@ -82,13 +81,11 @@ def _outcome(
     reports: Sequence[Report],
 ) -> Outcome:
     """The first of these checks that has something to say decides."""
-    done = complete(deployment, revision) and _count(deployment, "spec", "replicas", default=1) == wanted
+    done = rollouts.complete(deployment, revision) and rollouts.wanted(deployment) == wanted
     failed = [model for model in models if model["state"] == ModelState.FAILED]
     tolerated = done and serving.spec.http.ready_when is ReadyWhen.ANY_MODEL
     if wanted == 0:
-        if done or deployment is None:
-            return conditions.ready(Reason.SCALED_TO_ZERO, "spec.replicas is 0")
-        return conditions.working(Reason.PROGRESSING, "scaling to zero")
+        return rollouts.scaled_to_zero(deployment, revision, "spec.replicas")
     if failed and not tolerated:
         wrong = [model for model in failed if model["reason"] == Reason.DIGEST_MISMATCH]
         if wrong:
@@ -101,27 +98,7 @@ def _outcome(
         return conditions.ready(Reason.RECONCILED, "; ".join(notes))
     if capture:
         return conditions.working(Reason.CAPTURE_FAILED, capture)
-    return status.trouble(reports) or _rollout(deployment, revision)
-
-
-def _rollout(deployment: Object | None, revision: str) -> Outcome:
-    """What the Deployment's own conditions say of an unfinished rollout."""
-    under_way = conditions.working(Reason.PROGRESSING, f"rolling out revision {revision}")
-    if deployment is None or pods.revision_of(deployment) != revision or not _observed(deployment):
-        return under_way
-    found = deployment.get("status")
-    failure = conditions.find(found, "ReplicaFailure")
-    if failure and failure.get("status") == "True":
-        return conditions.working(
-            Reason.MINIMUM_REPLICAS_UNAVAILABLE, f"Deployment: {failure.get('message', '')}"
-        )
-    progressing = conditions.find(found, "Progressing")
-    if progressing and progressing.get("reason") == "ProgressDeadlineExceeded":
-        return conditions.stalled(
-            Reason.MINIMUM_REPLICAS_UNAVAILABLE,
-            f"Deployment: no pod of revision {revision} became ready before the progress deadline",
-        )
-    return under_way
+    return status.trouble(reports) or rollouts.under_way(deployment, revision)
 
 
 def _written(
@@ -134,7 +111,7 @@ def _written(
     wanted: int,
     observed: Observed,
 ) -> Object:
-    answering = _count(deployment, "status", "readyReplicas")
+    answering = rollouts.count(deployment, "status", "readyReplicas")
     if answering:
         available = Statement(ConditionType.AVAILABLE, "True", Reason.MINIMUM_REPLICAS_AVAILABLE)
     else:
@@ -147,7 +124,7 @@ def _written(
         [available, *conditions.kstatus(outcome)],
         {
             **fields,
-            "replicas": _count(deployment, "status", "replicas"),
+            "replicas": rollouts.count(deployment, "status", "replicas"),
             "readyReplicas": answering,
             "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
         },
@@ -193,24 +170,9 @@ def _said(model: Object) -> str:
     return f"model {model['name']}: {model.get('message') or 'could not be loaded'}"
 
 
-def _reports(observed: Observed, owner: str, revision: str | None) -> list[Report]:
-    found = [report for report in observed.reports if report.owner == owner and report.revision == revision]
-    return sorted(found, key=lambda report: report.pod)
-
-
 def _capture_error(report: Report) -> str | None:
     capture = report.status.capture if isinstance(report.status, ServeStatus) else None
     return capture.error if capture else None
-
-
-def _observed(deployment: Object) -> bool:
-    """Whether the Deployment's status speaks of its present spec."""
-    return _count(deployment, "status", "observedGeneration") >= _count(deployment, "metadata", "generation")
-
-
-def _count(found: Object | None, part: str, key: str, default: int = 0) -> int:
-    value = ((found or {}).get(part) or {}).get(key)
-    return value if isinstance(value, int) else default
 
 
 def _first(values: Iterable[str | None]) -> str | None:

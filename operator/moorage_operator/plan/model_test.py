@@ -12,24 +12,16 @@ from moorage_operator.plan import (
     model_test_pod,
     model_test_status,
     names,
+    serving_refs,
     validation,
 )
 from moorage_operator.plan.catalogue import Catalogue
 from moorage_operator.plan.conditions import Outcome
 from moorage_operator.plan.refusal import Refused
-from moorage_operator.plan.types import Object, Observed, Plan, Ref
+from moorage_operator.plan.types import Object, Observed, Plan
 
 KIND = "ModelTest"
-
-
-def references(resource: Object) -> tuple[Ref, ...]:
-    """The ModelServing under test, where the spec names one."""
-    spec = resource.get("spec")
-    named = spec.get("servingRef") if isinstance(spec, dict) else None
-    name = named.get("name") if isinstance(named, dict) else None
-    if not isinstance(name, str):
-        return ()
-    return (Ref("ModelServing", resource["metadata"].get("namespace", "default"), name),)
+references = serving_refs.references
 
 
 def plan(resource: Object, catalogue: Catalogue, observed: Observed) -> Plan:

@@ -4,13 +4,21 @@ from dataclasses import dataclass
 
 from moorage_api.conditions import ConditionType, Reason
 from moorage_api.model_runtime import Role
-from moorage_api.model_serving import Framework, Model, ModelServing
-from moorage_api.model_test import ModelTest, ServingRef
-from moorage_operator.plan import conditions, config, labels, model_serving_status, names, pods, validation
+from moorage_api.model_serving import Framework
+from moorage_api.model_test import ModelTest
+from moorage_operator.plan import (
+    conditions,
+    config,
+    labels,
+    model_serving_status,
+    names,
+    pods,
+    serving_refs,
+    validation,
+)
 from moorage_operator.plan.catalogue import Catalogue
 from moorage_operator.plan.conditions import Outcome
-from moorage_operator.plan.refusal import Refused, invalid
-from moorage_operator.plan.types import Object, Observed, Ref
+from moorage_operator.plan.types import Object, Observed
 from moorage_runtime import config as runtime
 
 KIND = "ModelTest"
@@ -39,38 +47,17 @@ def ready(
         target = config.Target(url=test.spec.endpoint.url, model=test.spec.endpoint.model)
         return _pod(test, run, config_name, target, catalogue)
     assert test.spec.serving_ref is not None, "a rule of ModelTestSpec"
-    ref = test.spec.serving_ref
-    named = f"ModelServing {test.metadata.namespace}/{ref.name}"
-    found = observed.referenced.get(Ref("ModelServing", test.metadata.namespace, ref.name))
-    if found is None:
-        return conditions.working(Reason.REFERENCE_NOT_FOUND, f"{named} does not exist")
-    try:
-        serving = validation.parse(ModelServing, found)
-    except Refused:
-        return conditions.working(Reason.WAITING_FOR_SERVING, f"{named} has an invalid spec")
-    model = _model(ref, serving)
-    if model is None:
-        return conditions.working(
-            Reason.REFERENCE_NOT_FOUND,
-            f"spec.servingRef.model: {named} has no model {ref.model}; it has {_names(serving)}",
-        )
-    target = config.Target(url=_url(found), model=model.name, declared=model, captured=serving.spec.capture)
+    found = serving_refs.find(test.spec.serving_ref, test.metadata.namespace, observed)
+    if isinstance(found, Outcome):
+        return found
+    target = config.Target(
+        url=_url(found.resource),
+        model=found.model.name,
+        declared=found.model,
+        captured=found.serving.spec.capture,
+    )
     pod = _pod(test, run, config_name, target, catalogue)
-    return _waiting(named, found) or pod
-
-
-def _model(ref: ServingRef, serving: ModelServing) -> Model | None:
-    if ref.model is not None:
-        return next((model for model in serving.spec.models if model.name == ref.model), None)
-    if len(serving.spec.models) > 1:
-        raise invalid(
-            "spec.servingRef.model", f"ModelServing {ref.name} has {_names(serving)}; name one of them"
-        )
-    return serving.spec.models[0]
-
-
-def _names(serving: ModelServing) -> str:
-    return ", ".join(model.name for model in serving.spec.models)
+    return _waiting(str(found), found.resource) or pod
 
 
 def _url(serving: Object) -> str:
@@ -140,7 +127,4 @@ def _claims(test: ModelTest, target: config.Target) -> list[pods.Attachment]:
 
 
 def _code(read: runtime.TestConfig, target: config.Target) -> list[pods.Attachment]:
-    code = target.declared.code if read.skew and target.declared else None
-    if not (code and code.config_map_ref and target.declared):
-        return []
-    return [pods.code(code.config_map_ref.name, config.code_folder(target.declared.name))]
+    return config.model_code(target.declared) if read.skew and target.declared else []

@@ -6,14 +6,14 @@ or has had time to be: a report that comes later still corrects it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from moorage_api.conditions import ConditionType, Reason
 from moorage_api.model_test import ModelTest, Run, Verdict
 from moorage_api.shared import ObjectMeta
-from moorage_operator.plan import conditions, labels, status
+from moorage_operator.plan import conditions, jobs, labels, status
 from moorage_operator.plan.conditions import Outcome, Statement
 from moorage_operator.plan.types import Object, Observed, Report
 from moorage_runtime.config import MetricResult, TestStatus
@@ -22,7 +22,6 @@ HISTORY_LENGTH = 10
 _LATE_REPORT = timedelta(seconds=60)
 """How long the report of an ended Job may take to be seen."""
 _LOOK_AGAIN_SECONDS = 5.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REASONS = {
     Verdict.PASSED: Reason.TEST_PASSED,
     Verdict.FAILED: Reason.TEST_FAILED,
@@ -73,13 +72,13 @@ def of_job(resource: Object, test: ModelTest, name: str, job: Object | None, obs
     """A test whose one run is the Job `name`."""
     history = _history(resource, observed)
     reports = [report for report in observed.reports if report.owner == name]
-    ended = _ended(job)
+    end = jobs.ended(job)
     late = None
     done = _told(reports) or _kept(resource, history, name)
-    if done is None and ended is not None:
-        if reports or observed.now - ended >= _LATE_REPORT:
+    if done is None and end is not None:
+        if reports or observed.now - end.at >= _LATE_REPORT:
             done = _silent(reports)
-            history = _newest([*history, _run(name, ended, Verdict.ERROR)])
+            history = _newest([*history, _run(name, end.at, Verdict.ERROR)])
         else:
             late = _LOOK_AGAIN_SECONDS
     return Seen(
@@ -253,13 +252,3 @@ def _newest(runs: Sequence[Object]) -> list[Object]:
     by_name = {run["name"]: run for run in runs}
     ordered = sorted(by_name.values(), key=lambda run: (run["finishedAt"], run["name"]), reverse=True)
     return ordered[:HISTORY_LENGTH]
-
-
-def _ended(job: Object | None) -> datetime | None:
-    """When the Job ended by its own status; None while it has not."""
-    found = (job or {}).get("status")
-    for kind in ("Complete", "Failed"):
-        condition = conditions.find(found, kind)
-        if condition and condition.get("status") == "True":
-            return conditions.parsed(condition.get("lastTransitionTime")) or _EPOCH
-    return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from moorage_runtime.config import ServeStatus, TestStatus
+from moorage_runtime.config import Status
 
 Object = dict[str, Any]
 """A Kubernetes object as the API server gives it."""
@@ -34,7 +34,7 @@ class Report:
     pod: str
     revision: str
     ready: bool
-    status: ServeStatus | TestStatus | None = None
+    status: Status | None = None
     trouble: tuple[str, str] | None = None
 
 

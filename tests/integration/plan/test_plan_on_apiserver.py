@@ -155,6 +155,67 @@ def test_an_autoscaler_keeps_the_replicas_that_it_set(server):
         assert server.apply(f"{path}/scaled", next_, "moorage", force=True)["spec"]["replicas"] == 5
 
 
+def created(server, manifest):
+    """Its children as the server holds them."""
+    owned = []
+    for each in plan(manifest, CATALOGUE, Observed()).children:
+        where = PATHS[each["kind"]].format(each["metadata"]["namespace"])
+        made = server.request("POST", f"{where}?fieldManager=moorage", each)
+        owned.append({"apiVersion": each["apiVersion"], "kind": each["kind"], **made})
+    return owned
+
+
+def test_a_job_is_suspended_and_resumed_without_a_new_one(server):
+    manifest = {
+        "apiVersion": "moorage.dev/v1alpha1",
+        "kind": "BatchPrediction",
+        "metadata": {"name": "held", "namespace": "default", "uid": "u", "generation": 1},
+        "spec": {
+            "model": {"name": "m", "uri": "s3://m/m", "framework": {"name": "onnx"}},
+            "input": {"uri": "s3://data/in"},
+            "output": {"uri": "s3://out"},
+            "parallelism": 3,
+        },
+    }
+    owned = created(server, manifest)
+    (job,) = [each for each in owned if each["kind"] == "Job"]
+    where = f"{PATHS['Job'].format('default')}/{job['metadata']['name']}"
+    for suspend in (True, False):
+        manifest["spec"]["suspend"] = suspend
+        (wanted,) = [
+            each
+            for each in plan(manifest, CATALOGUE, Observed(owned=owned)).children
+            if each["kind"] == "Job"
+        ]
+        found = server.apply(where, wanted, "moorage", force=True)
+        assert (found["metadata"]["uid"], found["spec"]["suspend"]) == (job["metadata"]["uid"], suspend)
+
+
+def test_a_stream_that_is_added_does_not_roll_what_serves(server):
+    topic = {"kafka": {"bootstrapServers": "kafka:9092", "topic": "in"}}
+    manifest = {
+        "apiVersion": "moorage.dev/v1alpha1",
+        "kind": "ModelServing",
+        "metadata": {"name": "grown", "namespace": "default", "uid": "u", "generation": 1},
+        "spec": {"models": [{"name": "m", "uri": "s3://m/m", "framework": {"name": "onnx"}}]},
+    }
+    owned = created(server, manifest)
+    (before,) = [each for each in owned if each["kind"] == "Deployment"]
+    manifest["spec"]["stream"] = {
+        "input": topic,
+        "output": {"kafka": {**topic["kafka"], "topic": "out"}},
+        "deadLetter": {"kafka": {**topic["kafka"], "topic": "dead"}},
+    }
+    made = plan(manifest, CATALOGUE, Observed(owned=owned))
+    generations = {}
+    for each in made.children:
+        if each["kind"] == "Deployment":
+            where = f"{PATHS['Deployment'].format('default')}/{each['metadata']['name']}"
+            found = server.apply(where, each, "moorage", force=True)
+            generations[each["metadata"]["name"]] = found["metadata"]["generation"]
+    assert generations == {"grown": before["metadata"]["generation"], "grown-stream": 1}
+
+
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda each: each["metadata"]["name"])
 def test_the_status_fits_the_schema_of_its_kind(server, manifest):
     meta = {key: value for key, value in manifest["metadata"].items() if key != "uid"}

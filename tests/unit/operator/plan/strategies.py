@@ -69,6 +69,24 @@ def _metadata(kind, name, spec, labels):
     return resource(kind, name, spec, labels=labels)
 
 
+def topic(name):
+    """A topic of this name, reached like any other."""
+    return KAFKA.map(lambda kafka: {**kafka, "bootstrapServers": "k:9092", "topic": name})
+
+
+def fixed(name):
+    return st.fixed_dictionaries({"kafka": topic(name)})
+
+
+STREAM = fields(
+    {
+        "input": fields({"kafka": topic("in")}, consumerGroup=st.just("team.g")),
+        "output": fixed("out"),
+        "deadLetter": fixed("dead"),
+    },
+    delivery=st.sampled_from(["AtLeastOnce", "ExactlyOnce"]),
+    replicas=st.integers(0, 3),
+)
 SERVING_SPEC = fields(
     {"models": st.lists(MODEL, min_size=1, max_size=3, unique_by=lambda model: model["name"])},
     replicas=st.integers(0, 4),
@@ -76,6 +94,7 @@ SERVING_SPEC = fields(
         {}, timeoutSeconds=st.integers(1, 3600), readyWhen=st.sampled_from(["AllModels", "AnyModel"])
     ),
     capture=fields({"kafka": KAFKA}, sampleRatio=st.sampled_from(["0", "0.5", "1.0"])),
+    stream=STREAM,
     storage=STORAGE,
     pod=POD,
 )
@@ -115,4 +134,100 @@ def model_tests(draw):
     return _metadata("ModelTest", name, spec, labels), [subject]
 
 
-CASES = st.one_of(SERVING.map(lambda found: (found, [])), model_tests())
+ADDRESS = st.just("https://sink.example.com/write")
+HTTP_TARGET = st.one_of(
+    fields({"url": ADDRESS}, bearerTokenSecretRef=REF, caSecretRef=REF),
+    fields({"url": ADDRESS, "basicAuthSecretRef": REF}, caSecretRef=REF),
+)
+FOLDER = st.one_of(
+    st.sampled_from(["s3://b", "s3://b/k/", "file:///data"]), CLAIM.map(lambda claim: f"pvc://{claim}")
+)
+OUTPUT = st.sampled_from(["s3://predictions", "file:///predictions/a/", "pvc://predictions/b"])
+SINKS = fields(
+    {"objectStore": fields({"uri": FOLDER}, rotate=st.just({"rows": 500}))},
+    timeseries=st.lists(
+        st.one_of(
+            st.fixed_dictionaries({"prometheusRemoteWrite": HTTP_TARGET}),
+            st.fixed_dictionaries({"influx": HTTP_TARGET.map(lambda target: {**target, "database": "d"})}),
+        ),
+        max_size=2,
+    ).map(lambda listed: [{"name": f"t{index}", **each} for index, each in enumerate(listed)]),
+    alerts=st.lists(
+        st.one_of(st.fixed_dictionaries({"webhook": HTTP_TARGET}), st.fixed_dictionaries({"kafka": KAFKA})),
+        max_size=2,
+    ).map(lambda listed: [{"name": f"a{index}", **each} for index, each in enumerate(listed)]),
+)
+CONCEPT_DRIFT = st.fixed_dictionaries(
+    {
+        "labels": fields({"kafka": KAFKA}, keyField=st.just("id")),
+        "detectors": st.just(
+            [{"name": "ddm", "type": "DDM"}, {"name": "a", "type": "ADWIN", "parameters": {}}]
+        ),
+    }
+)
+DRIFT_SPEC = fields(
+    {
+        "reference": st.one_of(
+            st.fixed_dictionaries({"uri": URI}), st.fixed_dictionaries({"firstRows": st.integers(100, 999)})
+        ),
+        "window": st.sampled_from(
+            [{"rows": 50}, {"seconds": 1}, {"seconds": 9, "allowedLatenessSeconds": 0}]
+        ),
+        "sinks": SINKS,
+    },
+    startFrom=st.sampled_from(["Latest", "Earliest"]),
+    dataDrift=st.just({"statistics": ["psi"], "decision": {"minimumEffect": ".5"}}),
+    predictionDrift=st.just({}),
+    conceptDrift=CONCEPT_DRIFT,
+    checkpoint=st.fixed_dictionaries({"uri": FOLDER}),
+    replicas=st.integers(0, 1),
+    storage=STORAGE,
+    pod=POD,
+)
+BATCH_SPEC = fields(
+    {
+        "input": fields({"uri": URI}, format=st.just("csv"), columns=st.just({"a": "b"})),
+        "output": fields({"uri": OUTPUT}, keep=st.just(["id"])),
+    },
+    parallelism=st.integers(1, 40),
+    suspend=st.booleans(),
+    pod=POD,
+)
+
+
+@st.composite
+def drift_monitors(draw):
+    """(a DriftMonitor, the resources that it refers to)."""
+    spec, name, labels = draw(DRIFT_SPEC), draw(RESOURCE_NAME), draw(USER_LABELS)
+    if draw(st.booleans()):
+        spec["stream"] = {"kafka": draw(KAFKA), "model": draw(MODEL_NAME)}
+        return _metadata("DriftMonitor", name, spec, labels), []
+    subject = draw(SERVING)
+    model = draw(st.sampled_from(subject["spec"]["models"]))
+    spec["servingRef"] = {"name": subject["metadata"]["name"], "model": model["name"]}
+    subject["spec"]["capture"] = {"kafka": draw(KAFKA)}
+    return _metadata("DriftMonitor", name, spec, labels), [subject]
+
+
+@st.composite
+def batch_predictions(draw):
+    """(a BatchPrediction, the resources that it refers to)."""
+    spec, name, labels = draw(BATCH_SPEC), draw(RESOURCE_NAME), draw(USER_LABELS)
+    spec["storage"] = draw(STORAGE)
+    if draw(st.booleans()):
+        spec["schedule"] = "0 2 * * *"
+        spec |= draw(
+            fields({}, timeZone=st.just("Etc/UTC"), concurrencyPolicy=st.sampled_from(["Forbid", "Replace"]))
+        )
+    if draw(st.booleans()):
+        spec["model"] = draw(MODEL)
+        return _metadata("BatchPrediction", name, spec, labels), []
+    subject = draw(SERVING)
+    model = draw(st.sampled_from(subject["spec"]["models"]))
+    spec["servingRef"] = {"name": subject["metadata"]["name"], "model": model["name"]}
+    return _metadata("BatchPrediction", name, spec, labels), [subject]
+
+
+CASES = st.one_of(
+    SERVING.map(lambda found: (found, [])), model_tests(), drift_monitors(), batch_predictions()
+)

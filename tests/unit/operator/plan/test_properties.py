@@ -165,7 +165,23 @@ def test_fields_of_a_newer_api_do_no_harm(case):
     places = [newer, newer["metadata"], newer["spec"]]
     spec = newer["spec"]
     places += [
-        spec[name] for name in ("http", "capture", "storage", "pod", "dataset", "load") if name in spec
+        spec[name]
+        for name in (
+            "http",
+            "capture",
+            "storage",
+            "pod",
+            "dataset",
+            "load",
+            "stream",
+            "window",
+            "sinks",
+            "conceptDrift",
+            "input",
+            "output",
+            "model",
+        )
+        if name in spec
     ]
     places += [each for model in spec.get("models", []) for each in (model, model["framework"])]
     places += spec.get("pod", {}).get("env", [])

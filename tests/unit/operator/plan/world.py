@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 
 from moorage_api.catalogue import load
 from moorage_operator.plan import Catalogue, Object, Observed, Plan, Ref, Report, plan
-from moorage_runtime.config import CaptureStatus, ModelStatus, ServeStatus, TestStatus
+from moorage_runtime.config import (
+    BatchPredictStatus,
+    CaptureStatus,
+    DriftStatus,
+    ModelStatus,
+    ServeStatus,
+    StreamPredictStatus,
+    TestStatus,
+)
 
 CATALOGUE = Catalogue.of(load())
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -35,6 +43,25 @@ def model_test(name: str = "iris-live", **spec: object) -> Object:
     return resource("ModelTest", name, {**defaults, **spec})
 
 
+def drift_monitor(name: str = "iris", **spec: object) -> Object:
+    defaults = {
+        "servingRef": {"name": "iris"},
+        "reference": {"uri": "s3://data/iris.parquet"},
+        "window": {"rows": 1000},
+        "sinks": {"objectStore": {"uri": "s3://drift/iris"}},
+    }
+    return resource("DriftMonitor", name, {**defaults, **spec})
+
+
+def batch_prediction(name: str = "backlog", **spec: object) -> Object:
+    defaults = {
+        "model": MODEL,
+        "input": {"uri": "s3://data/backlog.parquet"},
+        "output": {"uri": "s3://predictions/backlog"},
+    }
+    return resource("BatchPrediction", name, {**defaults, **spec})
+
+
 def edited(found: Object, **spec: object) -> Object:
     """As `kubectl apply` of a changed spec: the generation counts up, the status stays."""
     metadata = {**found["metadata"], "generation": found["metadata"]["generation"] + 1}
@@ -57,9 +84,11 @@ def key(child: Object) -> tuple[str, str]:
     return child["kind"], child["metadata"]["name"]
 
 
-def child(made: Plan | Iterable[Object], kind: str) -> Object:
+def child(made: Plan | Iterable[Object], kind: str, name: str | None = None) -> Object:
     children = (made.children or ()) if isinstance(made, Plan) else made
-    (found,) = [each for each in children if each["kind"] == kind]
+    (found,) = [
+        each for each in children if each["kind"] == kind and name in (None, each["metadata"]["name"])
+    ]
     return found
 
 
@@ -67,15 +96,33 @@ def kinds(made: Plan) -> list[str]:
     return sorted(each["kind"] for each in made.children or ())
 
 
-def rolled_out(owned: Iterable[Object], *, total: int = 1, updated: int = 1, ready: int = 1) -> list[Object]:
-    """The owned objects after the Deployment's controller wrote its status."""
+def rolled_out(
+    owned: Iterable[Object], *, total: int = 1, updated: int = 1, ready: int = 1, name: str | None = None
+) -> list[Object]:
+    """The owned objects after the Deployment's controller wrote its status; of all of them without a `name`."""
     counts = {
         "replicas": total,
         "updatedReplicas": updated,
         "readyReplicas": ready,
         "availableReplicas": ready,
     }
-    return [{**each, "status": counts} if each["kind"] == "Deployment" else each for each in owned]
+    return [
+        {**each, "status": counts}
+        if each["kind"] == "Deployment" and name in (None, each["metadata"]["name"])
+        else each
+        for each in owned
+    ]
+
+
+def all_rolled_out(owned: Iterable[Object]) -> list[Object]:
+    """The owned objects once every Deployment has the pods that it asks for."""
+    done = list(owned)
+    for each in done:
+        if each["kind"] == "Deployment":
+            pods = each["spec"].get("replicas", 1)
+            name = each["metadata"]["name"]
+            done = rolled_out(done, total=pods, updated=pods, ready=pods, name=name)
+    return done
 
 
 def serve_report(
@@ -107,12 +154,41 @@ def run_report(owner: str, verdict: str = "Passed", revision: str = "", **fields
     return Report(owner=owner, pod=f"{owner}-x", revision=revision, ready=False, status=told)
 
 
+def drift_report(revision: str, *, pod: str = "iris-drift-1", ready: bool = True, **fields: object) -> Report:
+    told = DriftStatus.model_validate(
+        {"name": "iris", "namespace": "ml", "revision": revision, "ready": ready, **fields}
+    )
+    return Report(owner="iris-drift", pod=pod, revision=revision, ready=ready, status=told)
+
+
+def stream_report(
+    revision: str, *, pod: str = "iris-stream-1", ready: bool = True, **fields: object
+) -> Report:
+    said = {"name": "iris", "namespace": "ml", "revision": revision, "ready": ready, "models": [], **fields}
+    told = StreamPredictStatus.model_validate(said)
+    return Report(owner="iris-stream", pod=pod, revision=revision, ready=ready, status=told)
+
+
+def batch_report(
+    owner: str, index: int = 0, *, pod: str = "", revision: str = "", **fields: object
+) -> Report:
+    said = {
+        "name": "backlog",
+        "namespace": "ml",
+        "revision": revision,
+        "index": index,
+        "run": "run-1",
+        **fields,
+    }
+    told = BatchPredictStatus.model_validate(said)
+    name = pod or f"{owner}-{index}"
+    return Report(owner=owner, pod=name, revision=revision, ready=True, status=told)
+
+
 def ready_serving(found: Object | None = None) -> Object:
     """A ModelServing whose one revision is rolled out, with the status that its plan gives it."""
     found = found or serving()
-    replicas = found["spec"].get("replicas", 1)
-    owned = applied(plan(found, CATALOGUE, Observed(now=NOW)))
-    owned = rolled_out(owned, total=replicas, updated=replicas, ready=replicas)
+    owned = all_rolled_out(applied(plan(found, CATALOGUE, Observed(now=NOW))))
     return with_status(found, plan(found, CATALOGUE, Observed(owned=owned, now=NOW)))
 
 
