@@ -1,5 +1,6 @@
 """What the shell offers for KIND and NAME."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -17,9 +18,16 @@ def complete_objects(ctx: click.Context, _: click.Parameter, beginning: str) -> 
     return _names(ctx, resources.find(words[0])[0].kind, beginning)
 
 
-def complete_servings(ctx: click.Context, _: click.Parameter, beginning: str) -> list[str]:
-    """Names of ModelServings."""
-    return _names(ctx, "ModelServing", beginning)
+def completer(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Offers names of these kinds."""
+
+    def complete(ctx: click.Context, _: click.Parameter, beginning: str) -> list[str]:
+        return [name for kind in kinds for name in _names(ctx, kind, beginning)]
+
+    return complete
+
+
+complete_servings = completer("ModelServing")
 
 
 def _names(ctx: click.Context, kind: str, beginning: str) -> list[str]:

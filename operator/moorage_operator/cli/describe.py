@@ -1,7 +1,7 @@
 """`moorage describe`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -24,13 +24,18 @@ _TABLES = {
     "conditions": ("type", "status", "reason", "message"),
     "models": ("name", "state", "version", "digest", "predictor", "reason", "message"),
     "metrics": ("name", "value", "unit", "passed"),
+    "features": ("name", "role", "statistic", "value", "pValue", "state"),
     "history": ("name", "verdict", "finishedAt", "revision"),
 }
 """Lists of a status that are shown as tables, and their columns."""
 _DIGEST = 12
 
 
-@click.command(epilog=examples("moorage describe mserve iris", "moorage describe mtest/iris-live"))
+@click.command(
+    epilog=examples(
+        "moorage describe mserve iris", "moorage describe mtest/iris-live", "moorage describe drift iris"
+    )
+)
 @click.argument(
     "words", nargs=-1, required=True, metavar="KIND[/NAME] [NAME]...", shell_complete=complete_objects
 )
@@ -38,7 +43,7 @@ _DIGEST = 12
 @with_namespace
 @with_state
 def command(words: Sequence[str], *, labels: str, namespace: str, state: State) -> None:
-    """Show objects whole: the answer first, then conditions, models or metrics, pods, spec and events."""
+    """Show objects whole: the answer first, then conditions, models, metrics or features, pods, spec and events."""
     fetch = Fetch(state.store, namespace, selector(labels))
     objects = [obj for target in targets(words) for obj in fetch(target)]
     if not objects:
@@ -66,6 +71,8 @@ def _describe(store: Store, obj: Object) -> None:
     for column in resource.columns:
         if obj.get("status") and column.name not in ("AGE", "MESSAGE", "MODELS") and column.cell(obj):
             _line(column.name.capitalize() if column.name != "URL" else "URL", column.cell(obj))
+    for heading, text in _parts(status):
+        _line(heading, text)
     for field, columns in _TABLES.items():
         _table(field, columns, status.get(field) or [])
     pods = pods_of(store, obj) if obj["kind"] != "Pod" and meta.get("uid") else []
@@ -78,6 +85,20 @@ def _describe(store: Store, obj: Object) -> None:
             shown = obj[field] if obj["kind"] != "Secret" else dict.fromkeys(obj[field], "(hidden)")
             click.echo(f"{field.capitalize()}:\n" + _indented(dump(shown)))
     _events(store.events(obj) if meta.get("uid") else [])
+
+
+def _parts(status: Object) -> Iterator[tuple[str, str]]:
+    """What of a status is neither a column nor a table."""
+    if window := status.get("lastWindow"):
+        yield "Last window", f"{window['rows']} rows, {window['start']} to {window['end']}"
+    if stream := status.get("stream"):
+        words = [f"{stream.get('readyReplicas', 0)}/{stream.get('replicas', 0)} ready"]
+        words += [f"{stream['recordsPerSecond']} records/s"] if "recordsPerSecond" in stream else []
+        words += [f"lag {stream['lag']}"] if "lag" in stream else []
+        words += [f"{stream['deadLettered']} dead-lettered"] if stream.get("deadLettered") else []
+        yield "Stream", ", ".join(words)
+    if total := status.get("fragmentsTotal"):
+        yield "Fragments", f"{status.get('fragmentsDone', 0)} of {total}"
 
 
 def _line(heading: str, text: str) -> None:

@@ -1,12 +1,13 @@
 """`moorage events`: captured predictions, not Kubernetes' events (these are `moorage get events`)."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
-from moorage_operator.cli.completing import complete_servings
+from moorage_operator.cli.completing import completer
 from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure
 from moorage_operator.cli.pods import resolve
@@ -30,7 +31,7 @@ _HALVES = 1000
         "moorage events iris --tail -1 -o json | jq .outputs",
     )
 )
-@click.argument("name", shell_complete=complete_servings)
+@click.argument("name", shell_complete=completer("ModelServing", "DriftMonitor"))
 @click.option(
     "--tail", "most", default=10, show_default=True, help="The newest so many requests; -1 for all."
 )
@@ -50,20 +51,22 @@ _HALVES = 1000
 def command(
     name: str, *, most: int, follow: bool, output: str, kafka: str | None, namespace: str, state: State
 ) -> None:
-    """Show captured requests and predictions of a ModelServing, from its directory stream or from Kafka."""
-    serving = resolve(state.store, namespace, [name], ("ModelServing",))
-    capture = serving["spec"].get("capture")
-    if not capture:
-        raise Failure(f'error: modelserving "{serving["metadata"]["name"]}" has no spec.capture')
-    secret = _secret(state.store, namespace, capture["kafka"].get("authSecretRef"))
-    ca = _secret(state.store, namespace, (capture["kafka"].get("tls") or {}).get("caSecretRef"))
+    """Show captured requests and predictions of a ModelServing, or those that a DriftMonitor (drift/NAME) reads.
+
+    They come from its directory stream, or from Kafka.
+    """
+    watched = watched_by(
+        state.store, resolve(state.store, namespace, [name], ("ModelServing", "DriftMonitor"))
+    )
+    secret = _secret(state.store, namespace, watched.kafka.get("authSecretRef"))
+    ca = _secret(state.store, namespace, (watched.kafka.get("tls") or {}).get("caSecretRef"))
     show = _Show(output)
-    joiner = Joiner(serving)
-    with open_source(state.path, capture, kafka or state.options().get("kafka"), secret, ca) as source:
+    joiner = Joiner(watched.is_ours)
+    with open_source(state.path, watched.kafka, kafka or state.options().get("kafka"), secret, ca) as source:
         requests = newest(source, joiner, most)
         show(requests)
         if not requests and not follow:
-            click.echo(f'No events of modelserving "{serving["metadata"]["name"]}" yet', err=True)
+            click.echo(f"No events of {watched.name} yet", err=True)
         while follow:
             show(joiner.add(source.more()))
             check_reader()
@@ -71,8 +74,43 @@ def command(
         click.echo(f"{joiner.undecodable} messages are no captured events: {joiner.trouble}", err=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A stream of captured events, and which of them are meant."""
+
+    name: str
+    kafka: Object
+    """The `kafka` block of a manifest."""
+    serving: tuple[str, str] | None = None
+    """Namespace and name."""
+    model: str | None = None
+
+    def is_ours(self, one: Decoded) -> bool:
+        """Whether an event is meant; what an event does not say counts as right."""
+        if self.serving is not None and (
+            one["namespace"] not in (None, self.serving[0]) or one["serving"] not in (None, self.serving[1])
+        ):
+            return False
+        return self.model is None or one["model"] in (None, self.model)
+
+
+def watched_by(store: Store, obj: Object) -> Watched:
+    """The stream that the object captures to or reads. Raises Failure where it has none."""
+    kind, namespace, name = key_of(obj)
+    called, spec = f'{kind.lower()} "{name}"', obj["spec"]
+    if stream := spec.get("stream") if kind == "DriftMonitor" else None:
+        return Watched(called, stream["kafka"], model=stream["model"])
+    if kind == "DriftMonitor":
+        reference = spec["servingRef"]
+        serving = resolve(store, namespace, [f"mserve/{reference['name']}"], ())
+        return replace(watched_by(store, serving), name=called, model=reference.get("model"))
+    if kind != "ModelServing" or not spec.get("capture"):
+        raise Failure(f"error: {called} has no spec.capture")
+    return Watched(called, spec["capture"]["kafka"], serving=(namespace, name))
+
+
 def newest(source: Source, joiner: "Joiner", most: int) -> list[Decoded]:
-    """The newest requests of the serving, oldest first.
+    """The newest requests, oldest first.
 
     A message may be half of a request, or of another serving on the same topic: so more are read than asked for.
     """
@@ -90,17 +128,17 @@ def newest(source: Source, joiner: "Joiner", most: int) -> list[Decoded]:
 
 
 class Joiner:
-    """Messages to whole requests of one serving; halves wait for each other, bounded."""
+    """Messages to whole requests, of those that are meant; halves wait for each other, bounded."""
 
-    def __init__(self, serving: Object) -> None:
-        self._serving = serving
+    def __init__(self, is_ours: Callable[[Decoded], bool]) -> None:
+        self._is_ours = is_ours
         self._halves: list[Decoded] = []
         self.undecodable = 0
         self.trouble = ""
 
     def fresh(self) -> "Joiner":
         """Another one that knows nothing yet."""
-        return Joiner(self._serving)
+        return Joiner(self._is_ours)
 
     def add(self, values: Iterable[Value]) -> list[Decoded]:
         """The requests that are whole now, by time."""
@@ -117,10 +155,6 @@ class Joiner:
             (whole if one["inputs"] is not None and one["outputs"] is not None else halves).append(one)
         self._halves = halves[-_HALVES:]
         return sorted(whole, key=lambda one: one["time"] or "")
-
-    def _is_ours(self, one: Decoded) -> bool:
-        _, namespace, name = key_of(self._serving)
-        return one["serving"] in (None, name) and one["namespace"] in (None, namespace)
 
 
 class _Show:

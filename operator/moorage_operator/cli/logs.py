@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from moorage_operator.cli.completing import complete_servings
+from moorage_operator.cli.completing import completer
 from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure
 from moorage_operator.cli.pods import pods_of, resolve
@@ -14,16 +14,19 @@ from moorage_operator.cli.state import State, with_namespace, with_state
 from moorage_operator.cli.tail import Tail
 from moorage_operator.local.apiserver.objects import Object, key_of
 
-KINDS = ("Pod", "ModelServing", "ModelTest")
+KINDS = ("Pod", "ModelServing", "ModelTest", "DriftMonitor", "BatchPrediction")
 _POLL = 0.2
 
 
 @click.command(
     epilog=examples(
-        "moorage logs iris", "moorage logs mtest/iris-live", "moorage logs iris-5d8c7b-x7k2p -f --tail 20"
+        "moorage logs iris",
+        "moorage logs mtest/iris-live",
+        "moorage logs drift/iris -f",
+        "moorage logs iris-5d8c7b-x7k2p -f --tail 20",
     )
 )
-@click.argument("words", nargs=-1, required=True, metavar="NAME|KIND/NAME", shell_complete=complete_servings)
+@click.argument("words", nargs=-1, required=True, metavar="NAME|KIND/NAME", shell_complete=completer(*KINDS))
 @click.option("-f", "--follow", is_flag=True, help="Go on until the pods are gone or finished.")
 @click.option("--tail", "lines", default=-1, help="Only this many lines of each pod. [default: all]")
 @with_namespace
@@ -31,7 +34,8 @@ _POLL = 0.2
 def command(words: Sequence[str], *, follow: bool, lines: int, namespace: str, state: State) -> None:
     """Print what the pods of an object wrote, over all restarts of their processes.
 
-    NAME is a pod, a ModelServing or a ModelTest. With several pods each line begins with its pod's name.
+    NAME is a pod, a ModelServing, a ModelTest, a DriftMonitor or a BatchPrediction. With several pods (a stream's
+    workers beside the servers, the indexes of a batch) each line begins with its pod's name.
     """
     store, obj = state.store, resolve(state.store, namespace, words, KINDS)
     if not pods_of(store, obj) and not follow:

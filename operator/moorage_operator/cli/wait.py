@@ -13,6 +13,7 @@ from moorage_operator.cli.examples import examples
 from moorage_operator.cli.failure import Failure, NotFound
 from moorage_operator.cli.fetch import Fetch
 from moorage_operator.cli.jsonpath import JsonPathError, find, text
+from moorage_operator.cli.progress import progress
 from moorage_operator.cli.resources import Resource
 from moorage_operator.cli.selection import Target, selector, targets
 from moorage_operator.cli.state import State, with_namespace, with_state
@@ -30,6 +31,8 @@ JSONPATH = "jsonpath="
     epilog=examples(
         "moorage wait --for=condition=Ready mserve/iris --timeout=60s",
         "moorage wait --for=jsonpath='{.status.verdict}'=Passed mtest/iris-live",
+        "moorage wait --for=condition=DataDrift drift/iris --timeout=10m",
+        "moorage wait --for=condition=Ready bpred/iris --timeout=1h   # with a progress bar",
         "moorage wait --for=delete mserve iris",
     )
 )
@@ -83,23 +86,26 @@ class _Awaited:
 
 
 def _wait(store: Store, pending: dict[Key, _Awaited], met: Met, deadline: float) -> None:
-    for _ in store.changes(threading.Event(), idle_seconds=0.2):
-        for key, one in list(pending.items()):
-            obj = store.get(*key)
-            if obj is not None and one.uid not in (None, obj["metadata"]["uid"]):
-                obj = None
-            if met(obj):
-                click.echo(f"{one.resource.called(key[2])} condition met")
-                del pending[key]
-        if not pending:
-            return
-        if time.monotonic() >= deadline:
-            raise Failure(
-                "\n".join(
-                    f"error: timed out waiting for the condition on {one.resource.plural}/{name}"
-                    for (_, _, name), one in pending.items()
-                )
-            )
+    with progress(key for key in pending if key[0] == "BatchPrediction") as show:
+        for _ in store.changes(threading.Event(), idle_seconds=0.2):
+            for key, one in list(pending.items()):
+                obj = store.get(*key)
+                if obj is not None and one.uid not in (None, obj["metadata"]["uid"]):
+                    obj = None
+                show(key, obj)
+                if met(obj):
+                    click.echo(f"{one.resource.called(key[2])} condition met")
+                    del pending[key]
+            if not pending:
+                return
+            if time.monotonic() >= deadline:
+                break
+    raise Failure(
+        "\n".join(
+            f"error: timed out waiting for the condition on {one.resource.plural}/{name}"
+            for (_, _, name), one in pending.items()
+        )
+    )
 
 
 def condition(awaited: str) -> Met:

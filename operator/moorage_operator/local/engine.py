@@ -116,11 +116,9 @@ class Engine:
                 self._reconciler.sync(key_of(resource))
 
     def _announce(self, resource: Object, status: Object) -> None:
-        said = console.line(resource, status)
-        if said is None or self._quiet:
-            return
-        self._node.say(said)
-        self._node.store.record_event(resource, *console.event(status))
+        for told in () if self._quiet else console.news(resource, status):
+            self._node.say(told.line)
+            self._node.store.record_event(resource, told.type, told.reason, told.message)
 
 
 async def _join(pods: Iterable[Pod]) -> None:

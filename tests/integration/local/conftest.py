@@ -94,6 +94,10 @@ class Up(Process):
             int(note["moorage.dev/local-process"]) for note in notes if "moorage.dev/local-process" in note
         ]
 
+    def wait_gone(self, pids: list[int]) -> None:
+        """Wait until none of the processes runs any more, whether we still do or not."""
+        wait_until(lambda: gone(pids), f"the end of {pids}")
+
     def says(self, words: str) -> None:
         """Wait until the output has the words: a status is written a moment before it is said."""
         self.wait_until(lambda: words in self.output(), f"the words {words!r}")

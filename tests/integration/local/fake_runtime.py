@@ -18,10 +18,13 @@ from pathlib import Path
 from moorage_runtime.config import (
     STATUS_PATH,
     TERMINATION_LOG_ENV,
+    BatchPredictConfig,
+    DriftConfig,
     ModelState,
     ModelStatus,
     ServeConfig,
     ServeStatus,
+    StreamPredictConfig,
     TestConfig,
     TestStatus,
 )
@@ -131,5 +134,14 @@ if __name__ == "__main__":
     text = Path(path).read_text()
     if role == "serve":
         serve(ServeConfig.model_validate_json(text))
-    else:
+    elif role == "test":
         test(TestConfig.model_validate_json(text))
+    else:
+        import fake_workers
+
+        run, config = {
+            "stream": (fake_workers.stream, StreamPredictConfig),
+            "batch": (fake_workers.batch, BatchPredictConfig),
+            "drift": (fake_workers.drift, DriftConfig),
+        }[role]
+        run(config.model_validate_json(text))

@@ -44,7 +44,7 @@ def events(state):
 
 
 def test_model_data_and_report_live_in_a_real_object_store(up, s3):
-    for bucket in ("models", "data", "reports"):
+    for bucket in ("models", "data", "reports", "predictions", "drift"):
         s3.bucket(bucket)
     env = {**s3.env, "AWS_REGION": s3.region}
     train("s3://", {**env, "AWS_ENDPOINT_URL": s3.endpoint})
@@ -60,7 +60,8 @@ def test_model_data_and_report_live_in_a_real_object_store(up, s3):
 
 
 def test_what_is_captured_is_read_back_from_a_real_broker(up, kafka, tmp_path):
-    kafka.create_topic(TOPIC, partitions=3)
+    for topic in (TOPIC, "iris.in", "iris.out", "iris.dead", "iris.labels"):
+        kafka.create_topic(topic, partitions=3)
     train(tmp_path / "objects")
     running = up(
         EXAMPLE / "manifests", images=None, kafka=kafka.bootstrap, object_store=str(tmp_path / "objects")

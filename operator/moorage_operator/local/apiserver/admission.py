@@ -39,17 +39,19 @@ def admit(document: Document, namespace: str | None = None) -> Object:
             f"error validating {where}: " + ", ".join(f'unknown field "{field}"' for field in strangers)
         )
     _refuse(obj, [str(error) for error in validate(obj)])
-    _refuse(obj, _unheard_of(obj["spec"].get("trigger") or {}))
+    _refuse(
+        obj, [*_unheard_of(obj["spec"], "spec"), *_unheard_of(obj["spec"].get("trigger"), "spec.trigger")]
+    )
     return apply_defaults(obj)
 
 
-def _unheard_of(trigger: Object) -> list[str]:
+def _unheard_of(holder: Object | None, path: str) -> list[str]:
     """What the API server would say of the CronJob: times that never come, zones that nobody keeps."""
     try:
-        if schedule := trigger.get("schedule"):
-            check(schedule, trigger.get("timeZone"))
+        if holder and (schedule := holder.get("schedule")):
+            check(schedule, holder.get("timeZone"))
     except BadSchedule as bad:
-        return [f"spec.trigger.{bad}"]
+        return [f"{path}.{bad}"]
     return []
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from moorage_operator.local.apiserver.objects import Key, controller_of, timestamp
 from moorage_operator.local.apiserver.schedules import BadSchedule
 from moorage_operator.local.controllers import cron
-from moorage_operator.local.controllers.jobs import finished
+from moorage_operator.local.controllers.completion import finished
 from moorage_operator.local.kubelet.node import Node
 from moorage_operator.plan.types import Object
 
@@ -44,6 +44,8 @@ class CronJobs:
             self._node.changed(("Job", key[1], made["metadata"]["name"]))
             written["lastScheduleTime"] = timestamp(turn.run)
             active = [made] if turn.replace else [*active, made]
+        if ends := [job["status"]["completionTime"] for job in jobs if finished(job) == "Complete"]:
+            written["lastSuccessfulTime"] = max([*ends, *filter(None, [written.get("lastSuccessfulTime")])])
         written["active"] = [{"kind": "Job", "name": job["metadata"]["name"]} for job in active]
         self._node.store.put_status(*key, written)
         self._forget(cron_job, jobs)

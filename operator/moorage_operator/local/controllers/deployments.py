@@ -34,7 +34,8 @@ class Deployments:
                 pod.stop()
         self._forget_strangers(key, deployment)
         template = names.fingerprint(deployment["spec"]["template"])
-        step = rollout.step(deployment, template, self._views(key))
+        ending = sum(pod.stopping for pod in pods)
+        step = rollout.step(deployment, template, self._views(key), ending)
         for pod in pods:
             if pod.identity.name in step.stop:
                 self._event(deployment, "Normal", "Killing", f"ending pod {pod.identity.name}")

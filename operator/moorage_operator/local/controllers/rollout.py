@@ -1,7 +1,8 @@
 """What a Deployment does next, and what its status says: pure, after the rules of Kubernetes' own controller.
 
 With maxUnavailable 0 an old pod goes only when a new one is ready, so a revision that never gets ready
-never costs the endpoint anything.
+never costs the endpoint anything. With Recreate no pod starts before all former ones have ended, so that
+two never work on the same thing.
 """
 
 import math
@@ -37,6 +38,8 @@ class Step:
 def bounds(deployment: Object) -> tuple[int, int]:
     """(maxSurge, maxUnavailable) in pods; percentages round up and down as Kubernetes does."""
     spec = deployment.get("spec", {})
+    if recreates(deployment):
+        return (0, 0)
     replicas = desired(deployment)
     rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     surge = _part(rolling.get("maxSurge", _DEFAULT_PART), replicas, up=True)
@@ -50,14 +53,25 @@ def desired(deployment: Object) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def step(deployment: Object, template: str, pods: Sequence[PodView]) -> Step:
-    """The next move towards `replicas` ready pods of `template`. `pods` are those not yet told to end."""
+def recreates(deployment: Object) -> bool:
+    """Whether all old pods are to have ended before a new one starts."""
+    strategy = deployment.get("spec", {}).get("strategy") or {}
+    return bool(strategy.get("type") == "Recreate")
+
+
+def step(deployment: Object, template: str, pods: Sequence[PodView], ending: int = 0) -> Step:
+    """The next move towards `replicas` ready pods of `template`.
+
+    `pods` are those not yet told to end, `ending` is how many were told and have not ended.
+    """
     replicas = desired(deployment)
     surge, unavailable = bounds(deployment)
     new = [pod for pod in pods if pod.template == template]
     old = [pod for pod in pods if pod.template != template]
     if replicas == 0:
         return Step(stop=tuple(pod.name for pod in pods))
+    if recreates(deployment) and (old or ending):
+        return Step(stop=tuple(pod.name for pod in old))
     start = max(0, min(replicas - len(new), replicas + surge - len(pods)))
     stop = _dispensable(new)[: max(0, len(new) - replicas)]
     if old:

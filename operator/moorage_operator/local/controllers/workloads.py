@@ -57,6 +57,8 @@ class Workloads:
         """Write down that no pod runs any more."""
         for deployment in self._node.store.list("Deployment"):
             self._deployments.settle(key_of(deployment))
+        for job in self._node.store.list("Job"):
+            self._jobs.settle(key_of(job))
 
     def _sync_service(self, key: Key) -> None:
         self._node.services.ensure(key[1])

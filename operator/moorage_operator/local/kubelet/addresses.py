@@ -67,15 +67,33 @@ def locate(config: C, places: Places) -> C:
     if isinstance(moved, StorageConfig):
         endpoint = places.object_store if _is_http(places.object_store) else None
         return moved.model_copy(update={"endpoint": endpoint})
-    if isinstance(moved, ServeConfig):
-        listen = {"host": LOOPBACK, "port": places.http_port or moved.http.port}
-        return moved.model_copy(
-            update={
-                "http": moved.http.model_copy(update=listen),
-                "management_port": places.management_port or moved.management_port,
-            }
-        )
-    return moved
+    return _listening(moved, places)
+
+
+def _listening(config: C, places: Places) -> C:
+    """A server's config with the ports that are its own here."""
+    fields, changes = type(config).model_fields, dict[str, Any]()
+    if "management_port" in fields and places.management_port is not None:
+        changes["management_port"] = places.management_port
+    if "management_port" in fields and "host" in fields:
+        changes["host"] = LOOPBACK
+    if isinstance(config, ServeConfig):
+        listen = {"host": LOOPBACK, "port": places.http_port or config.http.port}
+        changes["http"] = config.http.model_copy(update=listen)
+    return config.model_copy(update=changes) if changes else config
+
+
+def stream_folders(config: BaseModel) -> list[Path]:
+    """The directory streams that a located config names: they take the place of topics that exist already."""
+    if isinstance(config, StreamConfig):
+        return [] if "://" in config.uri else [Path(config.uri)]
+    found: list[Path] = []
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, BaseModel):
+                found += stream_folders(part)
+    return found
 
 
 def locate_address(address: str, places: Places) -> str:

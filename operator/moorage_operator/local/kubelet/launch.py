@@ -9,14 +9,27 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from moorage_api.conditions import Reason
-from moorage_operator.local.kubelet.addresses import AddressError, Places, locate, locate_address, locate_path
+from moorage_operator.local.kubelet.addresses import (
+    AddressError,
+    Places,
+    locate,
+    locate_address,
+    locate_path,
+    stream_folders,
+)
 from moorage_operator.local.kubelet.probes import Probe
 from moorage_operator.plan.types import Object
 from moorage_runtime import config as runtime
 
 CONFIG_ERROR = "CreateContainerConfigError"
 """Kubernetes' own reason for a pod whose ConfigMap, Secret or key is missing."""
-_ROLES: dict[str, type[runtime.Config]] = {"serve": runtime.ServeConfig, "test": runtime.TestConfig}
+_ROLES: dict[str, type[runtime.Config]] = {
+    "serve": runtime.ServeConfig,
+    "stream": runtime.StreamPredictConfig,
+    "batch": runtime.BatchPredictConfig,
+    "test": runtime.TestConfig,
+    "drift": runtime.DriftConfig,
+}
 _VARIABLE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 _DEFAULT_GRACE = 30
 
@@ -45,15 +58,18 @@ class Launch:
     liveness: Probe | None = None
     startup: Probe | None = None
     grace: float = _DEFAULT_GRACE
+    managed: bool = False
+    """Whether the process answers on its management port."""
 
 
 @dataclass(slots=True)
 class _Volumes:
-    """Mounted paths, what is to be written into them, and which secrets could not be found."""
+    """Mounted paths, what is to be written into them, streams, and which secrets could not be found."""
 
     mounts: dict[str, Path] = field(default_factory=dict)
     scratch: dict[str, Path] = field(default_factory=dict)
     files: dict[Path, bytes] = field(default_factory=dict)
+    streams: list[Path] = field(default_factory=list)
     missing: dict[str, tuple[Path, str]] = field(default_factory=dict)
     """By mount path: where it would be, and what lacks."""
 
@@ -100,11 +116,18 @@ def compose(
             **env,
         },
         files=volumes.files,
-        folders=(folder, temporary, *volumes.scratch.values(), *volumes.mounts.values()),
+        folders=(
+            folder,
+            temporary,
+            *volumes.scratch.values(),
+            *volumes.mounts.values(),
+            *volumes.streams,
+        ),
         readiness=Probe.of(container.get("readinessProbe")),
         liveness=Probe.of(container.get("livenessProbe")),
         startup=Probe.of(container.get("startupProbe")),
         grace=float(spec.get("terminationGracePeriodSeconds") or _DEFAULT_GRACE),
+        managed=bool(text) and "management_port" in _ROLES[arguments[0]].model_fields,
     )
 
 
@@ -188,9 +211,11 @@ def _place_config(arguments: Sequence[str], volumes: _Volumes, places: Places) -
         raise CannotStart(CONFIG_ERROR, missing or f"nothing is mounted at {arguments[2]}")
     try:
         config = _ROLES[arguments[0]].model_validate_json(volumes.files[path])
-        text = locate(config, places).model_dump_json(by_alias=True, exclude_none=True, indent=2)
+        located = locate(config, places)
     except (ValidationError, AddressError) as error:
         raise CannotStart(CONFIG_ERROR, str(error)) from error
+    volumes.streams = stream_folders(located)
+    text = located.model_dump_json(by_alias=True, exclude_none=True, indent=2)
     volumes.files[path] = text.encode()
     return text
 
@@ -233,8 +258,9 @@ def _value_from(entry: Object, template: Object, pod: str, namespace: str, looku
             return None if value is None else value.decode()
     path = (source.get("fieldRef") or {}).get("fieldPath", "")
     fields = {"metadata.name": pod, "metadata.namespace": namespace, "status.podIP": "127.0.0.1"}
-    labels = template.get("metadata", {}).get("labels", {})
-    fields |= {f"metadata.labels['{key}']": value for key, value in labels.items()}
+    for part in ("labels", "annotations"):
+        words = template.get("metadata", {}).get(part) or {}
+        fields |= {f"metadata.{part}['{key}']": value for key, value in words.items()}
     if path not in fields:
         raise CannotStart(
             Reason.NOT_RUNNABLE_LOCALLY, f"env {entry['name']} takes its value from what only a cluster has"

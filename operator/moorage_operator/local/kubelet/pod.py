@@ -5,8 +5,6 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from moorage_api.conditions import Reason
 from moorage_operator.local.apiserver.store import StoreError
 from moorage_operator.local.kubelet import pod_status, process
@@ -16,7 +14,7 @@ from moorage_operator.local.kubelet.node import Node, Ports
 from moorage_operator.local.kubelet.probes import Health, get
 from moorage_operator.plan import labels
 from moorage_operator.plan.types import Report
-from moorage_runtime.config import STATUS_PATH, TERMINATION_MAX_BYTES, ServeStatus
+from moorage_runtime.config import STATUS_PATH, TERMINATION_MAX_BYTES, Status
 
 _LAST_WORDS = 300
 
@@ -172,7 +170,7 @@ class Pod:
     async def _probe(self, launch: Launch, port: int) -> None:
         """Ask for readiness, liveness and status; returns where the process has to be restarted."""
         if launch.readiness is None:
-            await asyncio.Event().wait()
+            await (self._watch(port) if launch.managed else asyncio.Event().wait())
             return
         settings, loop = self._node.settings, asyncio.get_running_loop()
         ready, live = Health(good=False), Health(good=True)
@@ -201,6 +199,15 @@ class Pod:
                 self._see(ready=ready.good, status=status, trouble=trouble)
             period = min(launch.readiness.period, settings.probe_period)
             await asyncio.sleep(period if ready.good else min(period, settings.startup_period))
+
+    async def _watch(self, port: int) -> None:
+        """Ask a pod without probes, as a Job's is, for its status; for ever, and more often until the first answer."""
+        period = self._node.settings.startup_period
+        while True:
+            if (status := await _status(port)) is not None:
+                self._see(status=status)
+                period = self._node.settings.status_period
+            await asyncio.sleep(period)
 
     async def _pause(self, seconds: float, *, poke: bool = True) -> None:
         """Wait; a stop ends it early, and so does a poke where that may help."""
@@ -256,11 +263,9 @@ async def _good(port: int, path: str, timeout: float) -> bool:  # noqa: ASYNC109
     return reply is not None and 200 <= reply[0] < 400
 
 
-async def _status(port: int) -> ServeStatus | None:
+async def _status(port: int) -> Status | None:
     reply = await get(port, STATUS_PATH, 2.0)
-    with contextlib.suppress(ValidationError):
-        return ServeStatus.model_validate_json(reply[1]) if reply and reply[0] == 200 else None
-    return None
+    return pod_status.read_status(reply[1]) if reply and reply[0] == 200 else None
 
 
 def _write(file: Path, content: bytes) -> None:

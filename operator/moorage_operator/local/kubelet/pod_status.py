@@ -2,19 +2,20 @@
 
 import signal
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from moorage_operator.local.apiserver.objects import timestamp
 from moorage_operator.local.kubelet.addresses import LOOPBACK
 from moorage_operator.local.kubelet.identity import Identity
 from moorage_operator.plan import labels
 from moorage_operator.plan.types import Object, Report
-from moorage_runtime.config import ServeStatus, TestStatus
+from moorage_runtime.config import Status
 
 MANAGEMENT = "moorage.dev/local-management"
 PROCESS = "moorage.dev/local-process"
+_STATUS: Final[TypeAdapter[Status]] = TypeAdapter(Annotated[Status, Field(discriminator="role")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,20 @@ class Seen:
     exit_code: int | None = None
     """Of the last process that has ended."""
     termination: str = ""
-    status: ServeStatus | None = None
+    status: Status | None = None
     trouble: tuple[str, str] | None = None
 
     def with_news(self, **news: Any) -> "Seen":
         """The same with these fields changed."""
         return replace(self, **news)
+
+
+def read_status(document: str | bytes) -> Status | None:
+    """The status document of any role; None where it is none."""
+    try:
+        return _STATUS.validate_json(document)
+    except ValidationError:
+        return None
 
 
 def exit_words(code: int) -> str:
@@ -63,6 +72,7 @@ def pod_object(identity: Identity, seen: Seen) -> Object:
             "name": identity.name,
             "namespace": identity.namespace,
             "labels": identity.labels,
+            "annotations": identity.annotations,
             "ownerReferences": [
                 {
                     "apiVersion": owner["apiVersion"],
@@ -79,16 +89,13 @@ def pod_object(identity: Identity, seen: Seen) -> Object:
 
 
 def report_of(pod: Object) -> Report:
-    """What a finished Job's pod left behind: its termination message, read as a test's status."""
+    """What a finished Job's pod left behind: its termination message, read as its role's status."""
     ended = _container(pod).get("state", {}).get("terminated", {})
     owner = pod["metadata"]["ownerReferences"][0]["name"]
     revision = (pod["metadata"].get("labels") or {}).get(labels.REVISION, "")
     said = str(ended.get("message", ""))
-    status, trouble = None, None
-    try:
-        status = TestStatus.model_validate_json(said)
-    except ValidationError:
-        trouble = (str(ended.get("reason", "Error")), said)
+    status = read_status(said)
+    trouble = None if status is not None else (str(ended.get("reason", "Error")), said)
     return Report(owner, pod["metadata"]["name"], revision, ready=False, status=status, trouble=trouble)
 
 

@@ -110,12 +110,26 @@ def test_types_and_names_are_completed(moorage):
     assert complete(moorage, "moorage get mod", 2) == ["modelruntimes", "modelservings", "modeltests"]
     assert complete(moorage, "moorage get mserve i", 3) == ["iris"]
     assert complete(moorage, "moorage predict i", 2) == ["iris"]
+    assert complete(moorage, "moorage get d", 2) == ["deployments", "driftmonitors"]
+    assert complete(moorage, "moorage topic ", 2) == ["consume", "produce"]
+
+
+def test_names_of_everything_that_has_logs_are_completed(moorage):
+    moorage.serving()
+    for kind in ("DriftMonitor", "BatchPrediction"):
+        meta = {"name": f"iris-{kind[0].lower()}", "namespace": "default"}
+        moorage.store.apply(
+            {"apiVersion": "moorage.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": {}}
+        )
+    assert complete(moorage, "moorage logs i", 2) == ["iris", "iris-d", "iris-b"]
+    assert complete(moorage, "moorage events i", 2) == ["iris", "iris-d"]
+    assert complete(moorage, "moorage wait bpred i", 3) == ["iris-b"]
 
 
 def test_crds_are_printed_written_and_checked(tmp_path):
-    assert len(list(values_of(run("crds", "generate").output, "x"))) == 4
+    assert len(list(values_of(run("crds", "generate").output, "x"))) == 6
     assert run("crds", "generate", "--check", str(tmp_path)).exit_code == 1
-    assert len(run("crds", "generate", "--output", str(tmp_path)).output.split()) == 4
+    assert len(run("crds", "generate", "--output", str(tmp_path)).output.split()) == 6
     assert "are up to date" in run("crds", "generate", "--check", str(tmp_path)).output
     changed = tmp_path / "moorage.dev_modelservings.yaml"
     changed.write_text(changed.read_text() + "\n")

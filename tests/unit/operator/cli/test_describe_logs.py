@@ -88,7 +88,8 @@ def test_a_last_line_without_an_end_is_shown_and_a_long_log_is_read_from_its_end
 
 def test_what_has_no_logs(moorage, iris):
     assert "has no pods now" in moorage("logs", "iris", code=1).stderr
-    assert 'pod or modelserving or modeltest "x" not found' in moorage("logs", "x", code=1).stderr
+    kinds = "pod or modelserving or modeltest or driftmonitor or batchprediction"
+    assert f'{kinds} "x" not found' in moorage("logs", "x", code=1).stderr
     moorage("logs", code=2)
     moorage("logs", "mserve", code=1)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from moorage_operator.cli.sources import security
+from moorage_operator.cli.broker import security
 from moorage_runtime.streams.base import Message
 from moorage_runtime.streams.directory import DirectoryWriter
 
@@ -135,3 +135,38 @@ def test_credentials_of_the_manifest_are_used(tmp_path):
         "sasl_plain_password": "p",
     }
     assert security({"tls": {}}, secret, None, tmp_path)["security_protocol"] == "SASL_SSL"
+
+
+def monitor(**spec):
+    watched = {"reference": {"firstRows": 1000}, "window": {"rows": 100}, "checkpoint": {"uri": "s3://d/i"}}
+    manifest = {
+        "apiVersion": "moorage.dev/v1alpha1",
+        "kind": "DriftMonitor",
+        "metadata": {"name": "watch"},
+        "spec": {**watched, **spec},
+    }
+    return json.dumps(manifest)
+
+
+def drift_ids(moorage):
+    lines = moorage("events", "drift/watch", "-o", "json").stdout.splitlines()
+    return [json.loads(line)["id"] for line in lines]
+
+
+def test_a_drift_monitor_shows_the_events_of_its_serving(moorage, stream):
+    stream(mlrun(1), mlrun(2, "wine"))
+    moorage("apply", "-f", "-", stdin=monitor(servingRef={"name": "iris"}))
+    assert drift_ids(moorage) == ["r1"]
+    moorage("apply", "-f", "-", stdin=monitor(servingRef={"name": "iris", "model": "other"}))
+    assert drift_ids(moorage) == []
+
+
+def test_a_drift_monitor_shows_the_events_of_its_stream(moorage, stream):
+    stream(mlrun(1), mlrun(2, "wine"))
+    moorage("apply", "-f", "-", stdin=monitor(stream={**CAPTURE, "model": "m"}))
+    assert drift_ids(moorage) == ["r1", "r2"]
+
+
+def test_a_drift_monitor_without_its_serving(moorage):
+    moorage("apply", "-f", "-", stdin=monitor(servingRef={"name": "gone"}))
+    assert 'modelservings.moorage.dev "gone" not found' in moorage("events", "drift/watch", code=1).stderr

@@ -6,16 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from moorage_operator.local.kubelet.addresses import AddressError, Places, locate, locate_address
+from moorage_operator.local.kubelet.addresses import (
+    AddressError,
+    Places,
+    locate,
+    locate_address,
+    stream_folders,
+)
 from moorage_runtime.config import (
+    AlertConfig,
     CaptureConfig,
+    ConceptDriftConfig,
     DatasetConfig,
+    DetectorConfig,
+    DriftConfig,
+    HttpTargetConfig,
+    LabelsConfig,
     ModelConfig,
+    ObjectStoreConfig,
+    ReferenceConfig,
     ServeConfig,
     SkewConfig,
     StorageConfig,
     StreamConfig,
+    StreamPredictConfig,
     TestConfig,
+    TimeseriesConfig,
 )
 
 PLACES = Places(
@@ -149,3 +165,80 @@ def test_a_test_config_moves_as_a_whole():
     assert moved.report_uri == "/state/objects/reports/"
     assert moved.token_dir == "/pod/s3"
     assert config.url == "http://iris.ml.svc"
+
+
+SECRETS = "/var/run/moorage/secrets"
+
+
+def drift_config():
+    return DriftConfig(
+        model="m",
+        stream=StreamConfig(uri="kafka://k:9092/iris.capture", tls=True, auth_dir=f"{SECRETS}/s3"),
+        reference=ReferenceConfig(uri="s3://data/train.parquet"),
+        concept_drift=ConceptDriftConfig(
+            labels=LabelsConfig(stream=StreamConfig(uri="kafka://k:9092/iris.labels")),
+            detectors=[DetectorConfig(name="ddm", type="DDM", parameters={"uri": "s3://stays"})],
+        ),
+        timeseries=[
+            TimeseriesConfig(
+                name="v",
+                protocol="prometheusRemoteWrite",
+                target=HttpTargetConfig(url="http://victoria:8428/api/v1/write", token_dir=f"{SECRETS}/s3"),
+            )
+        ],
+        object_store=ObjectStoreConfig(uri="s3://drift/iris/"),
+        alerts=[
+            AlertConfig(name="hook", webhook=HttpTargetConfig(url="http://iris.ml.svc/hook")),
+            AlertConfig(name="topic", stream=StreamConfig(uri="kafka://k:9092/alerts")),
+        ],
+        checkpoint_uri="s3://drift/iris/_checkpoint/",
+    )
+
+
+def test_a_drift_config_moves_as_a_whole():
+    moved = locate(drift_config(), replace(PLACES, http_port=8080, management_port=9001))
+    assert (moved.host, moved.management_port) == ("127.0.0.1", 9001)
+    assert moved.stream == StreamConfig(uri="/state/streams/iris.capture")
+    assert moved.reference.uri == "/state/objects/data/train.parquet"
+    assert moved.concept_drift.labels.stream.uri == "/state/streams/iris.labels"
+    assert moved.concept_drift.detectors[0].parameters == {"uri": "s3://stays"}
+    assert moved.timeseries[0].target == HttpTargetConfig(
+        url="http://victoria:8428/api/v1/write", token_dir="/pod/s3"
+    )
+    assert moved.object_store.uri == "/state/objects/drift/iris/"
+    assert [alert.webhook and alert.webhook.url for alert in moved.alerts] == [
+        "http://127.0.0.1:8080/hook",
+        None,
+    ]
+    assert moved.alerts[1].stream.uri == "/state/streams/alerts"
+    assert moved.checkpoint_uri == "/state/objects/drift/iris/_checkpoint/"
+
+
+def test_directory_streams_of_a_config_are_known_and_topics_are_none():
+    moved = locate(drift_config(), PLACES)
+    names = [folder.name for folder in stream_folders(moved)]
+    assert sorted(names) == ["alerts", "iris.capture", "iris.labels"]
+    assert stream_folders(locate(drift_config(), KAFKA)) == []
+
+
+def test_a_stream_config_moves_as_a_whole():
+    topics = {end: StreamConfig(uri=f"kafka://k:9092/iris.{end}", tls=True) for end in ("in", "out", "dead")}
+    config = StreamPredictConfig(
+        models=[ModelConfig(name="m", uri="pvc://claim/m", framework="sklearn")],
+        input=topics["in"],
+        output=topics["out"],
+        dead_letter=topics["dead"],
+        delivery="ExactlyOnce",
+    )
+    moved = locate(config, replace(PLACES, management_port=9001))
+    assert [end.uri for end in (moved.input, moved.output, moved.dead_letter)] == [
+        "/state/streams/iris.in",
+        "/state/streams/iris.out",
+        "/state/streams/iris.dead",
+    ]
+    assert (moved.host, moved.management_port, moved.models[0].uri) == (
+        "127.0.0.1",
+        9001,
+        "/state/volumes/claim/m",
+    )
+    assert locate(config, KAFKA).output.tls

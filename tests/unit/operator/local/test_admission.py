@@ -146,3 +146,23 @@ def test_faults_of_core_objects(text, words):
 def test_a_config_map_may_hold_any_text():
     obj = admitted("{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: '*', b: ''}}")
     assert obj["data"] == {"a": "*", "b": ""}
+
+
+def test_a_schedule_of_a_batch_prediction_is_checked_too():
+    batch = """
+apiVersion: moorage.dev/v1alpha1
+kind: BatchPrediction
+metadata: {name: nightly}
+spec:
+  servingRef: {name: iris}
+  input: {uri: s3://data/all.csv}
+  output: {uri: s3://predictions/all}
+  schedule: SCHEDULE
+  timeZone: ZONE
+"""
+    stored = admitted(batch.replace("SCHEDULE", "0 2 * * *").replace("ZONE", "Europe/Berlin"))
+    assert stored["spec"]["parallelism"] == 1
+    said = refusal(batch.replace("SCHEDULE", "0 0 31 2 *").replace("ZONE", "Etc/UTC"))
+    assert "spec.schedule: '0 0 31 2 *' is not a cron expression" in said
+    said = refusal(batch.replace("SCHEDULE", "0 2 * * *").replace("ZONE", "Mars/Base"))
+    assert "spec.timeZone: there is no time zone 'Mars/Base'" in said

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from moorage_operator.local.kubelet.addresses import Places
+from moorage_operator.local.kubelet.identity import with_index
 from moorage_operator.local.kubelet.launch import CannotStart, compose
 
 FOLDER = Path("/pods/p")
@@ -86,6 +87,7 @@ def test_command_files_and_environment():
     assert made.env["TMPDIR"] == str(FOLDER / "volumes/tmp")
     assert made.env["MOORAGE_TERMINATION_LOG"] == str(FOLDER / "termination-log")
     assert made.grace == 40
+    assert Path("/state/streams/t") in made.folders
     assert made.readiness.path == "/ready"
     assert made.liveness is None
 
@@ -200,3 +202,25 @@ def test_a_config_that_leaves_its_folder_cannot_start():
     bad = {**CONFIG, "models": [{**CONFIG["models"][0], "uri": "s3://b/../../k"}]}
     with pytest.raises(CannotStart, match=r"s3://b/\.\./\.\./k"):
         launch(template(), config_map(**{"config.json": json.dumps(bad)}))
+
+
+BATCH = {
+    "name": "all",
+    "model": CONFIG["models"][0],
+    "input": {"uri": "s3://data/2026/*.parquet"},
+    "outputUri": "s3://predictions/all",
+    "cacheDir": "/tmp/cache",
+}
+
+
+def test_a_worker_of_an_indexed_job_is_told_its_index_and_its_management_port():
+    made = launch(
+        with_index(template(args=["batch", "--config", "/etc/moorage/config.json"]), 7),
+        config_map(**{"config.json": json.dumps(BATCH)}),
+    )
+    config = json.loads(made.files[FOLDER / "volumes/config/config.json"])
+    assert made.env["JOB_COMPLETION_INDEX"] == "7"
+    assert (config["host"], config["managementPort"], made.managed) == ("127.0.0.1", 9001, True)
+    assert config["input"]["uri"] == "/state/objects/data/2026/*.parquet"
+    assert config["outputUri"] == "/state/objects/predictions/all"
+    assert config["cacheDir"] == str(FOLDER / "volumes/tmp/cache")

@@ -153,3 +153,33 @@ def test_a_rollout_that_does_not_move_exceeds_its_deadline_and_says_so_until_it_
     assert conditions(slow["status"])["Progressing"] == ("False", "ProgressDeadlineExceeded")
     done = rollout.status(slow, "new", [pod("a")], NOW + timedelta(seconds=91))
     assert conditions(done)["Progressing"] == ("True", "NewReplicaSetAvailable")
+
+
+def recreated(replicas=1):
+    made = deployment(replicas)
+    made["spec"]["strategy"] = {"type": "Recreate"}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("reason", "replicas", "pods", "ending", "step"),
+    [
+        ("nothing runs yet", 1, [], 0, Step(1)),
+        ("all is as wanted", 1, [pod("a")], 0, Step()),
+        ("the old one goes first, ready or not", 1, [pod("a", "old")], 0, Step(0, ("a",))),
+        ("and nothing starts while it ends", 1, [], 1, Step()),
+        ("not even beside a new one", 2, [pod("a")], 1, Step()),
+        ("old and new: the old goes", 1, [pod("a", "old"), pod("b")], 0, Step(0, ("a",))),
+        ("scaled to zero", 0, [pod("a")], 0, Step(0, ("a",))),
+        ("and back, once it has ended", 1, [], 0, Step(1)),
+        ("scaled down", 1, [pod("a"), pod("b", created=1.0)], 0, Step(0, ("b",))),
+    ],
+)
+def test_recreate_starts_nothing_before_the_old_ones_have_ended(reason, replicas, pods, ending, step):
+    assert rollout.step(recreated(replicas), "new", pods, ending) == step, reason
+
+
+def test_a_deployment_that_recreates_is_available_only_with_all_its_pods():
+    status = rollout.status(recreated(), "new", [pod("a", ready=False)], NOW)
+    assert conditions(status)["Available"][0] == "False"
+    assert conditions(rollout.status(recreated(), "new", [pod("a")], NOW))["Available"][0] == "True"

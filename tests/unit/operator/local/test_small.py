@@ -1,19 +1,19 @@
-"""Back-off, probes, the queue, Jobs' status and the printed lines."""
+"""Back-off, probes, the queue and the printed lines."""
 
 import asyncio
 import os
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from moorage_operator.local import children, console, lock
 from moorage_operator.local.backoff import Backoff
-from moorage_operator.local.controllers import jobs
 from moorage_operator.local.kubelet import pod_status, probes
 from moorage_operator.local.kubelet.probes import Health, Probe
 from moorage_operator.local.queue import Queue
-from moorage_operator.plan import Plan
+from moorage_operator.plan import Plan, labels
+from moorage_runtime.config import BatchPredictStatus
 from parts import free_port
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,36 +112,6 @@ async def test_a_key_that_fails_comes_back_and_success_forgets():
     assert await queue.get() == "a"
 
 
-def job(**spec):
-    return {"metadata": {"name": "j"}, "spec": spec}
-
-
-@pytest.mark.parametrize(
-    ("spec", "phases", "ended"),
-    [
-        ({}, ["Running"], None),
-        ({}, ["Succeeded"], "Complete"),
-        ({"backoffLimit": 0}, ["Failed"], "Failed"),
-        ({"backoffLimit": 1}, ["Failed"], None),
-        ({"backoffLimit": 1}, ["Failed", "Failed"], "Failed"),
-        ({"backoffLimit": 1}, ["Failed", "Succeeded"], "Complete"),
-        ({}, ["Failed"] * 6, None),
-        ({}, ["Failed"] * 7, "Failed"),
-    ],
-)
-def test_what_the_pods_of_a_job_come_to(spec, phases, ended):
-    written = jobs.status(job(**spec), phases, NOW)
-    assert jobs.finished({"status": written}) == ended
-    assert (written["succeeded"], written["failed"]) == (phases.count("Succeeded"), phases.count("Failed"))
-
-
-def test_a_job_that_is_active_for_too_long_has_failed():
-    late = job(activeDeadlineSeconds=10)
-    late["status"] = jobs.status(late, ["Running"], NOW)
-    written = jobs.status(late, ["Running"], NOW + timedelta(seconds=10))
-    assert written["conditions"][0]["reason"] == "DeadlineExceeded"
-
-
 def status(ready, reason, message="", **more):
     entries = [{"type": "Ready", "status": ready, "reason": reason, "message": message}]
     entries += [{"type": kind, "status": value} for kind, value in more.pop("conditions", {}).items()]
@@ -174,6 +144,72 @@ RESOURCE = {"kind": "ModelServing", "metadata": {"name": "iris"}}
 def test_printed_line(now, line):
     assert console.line(RESOURCE, now) == line
     assert console.line({**RESOURCE, "status": now}, now) is None
+
+
+BATCH = {"kind": "BatchPrediction", "metadata": {"name": "all"}}
+DONE = {"rowsDone": 1_000_000, "finishedAt": "2026-01-01T00:00:00Z", "outputUri": "s3://p/all/r1"}
+
+
+def test_a_finished_batch_says_how_many_rows_are_where():
+    assert console.line(BATCH, status("True", "JobCompleted", **DONE)) == (
+        "batchprediction/all predicted 1,000,000 rows to s3://p/all/r1"
+    )
+    again = status("True", "JobCompleted", **{**DONE, "rowsDone": 5})
+    assert console.line({**BATCH, "status": status("True", "JobCompleted", **DONE)}, again)
+    assert console.event(again) == ("Normal", "JobCompleted", "predicted 5 rows to s3://p/all/r1")
+
+
+def drift(value, reason, message=""):
+    found = status("True", "Reconciled")
+    found["conditions"].append({"type": "DataDrift", "status": value, "reason": reason, "message": message})
+    return found
+
+
+def test_a_drift_is_told_when_it_comes_and_when_it_goes_and_not_in_between():
+    monitor = {"kind": "DriftMonitor", "metadata": {"name": "iris"}}
+    former, told = status("True", "Reconciled"), []
+    for now in (
+        drift("Unknown", "WaitingForWindow", "no window yet"),
+        drift("False", "NoDrift"),
+        drift("False", "NoDrift"),
+        drift("True", "DriftDetected", "petal_length"),
+        drift("True", "DriftDetected", "petal_length"),
+        drift("False", "NoDrift"),
+    ):
+        told += console.news({**monitor, "status": former}, now)
+        former = now
+    assert [news.line for news in told] == [
+        "driftmonitor/iris DataDrift NoDrift",
+        "driftmonitor/iris DataDrift DriftDetected: petal_length",
+        "driftmonitor/iris DataDrift NoDrift",
+    ]
+    assert [(news.type, news.reason, news.message) for news in told[1:]] == [
+        ("Warning", "DriftDetected", "petal_length"),
+        ("Normal", "NoDrift", ""),
+    ]
+
+
+def test_a_status_document_is_read_by_its_role():
+    batch = BatchPredictStatus(name="b", namespace="n", revision="r", rows_done=3)
+    assert pod_status.read_status(batch.model_dump_json(by_alias=True)) == batch
+    assert pod_status.read_status(b'{"role": "train"}') is None
+    assert pod_status.read_status("Traceback") is None
+
+
+def ended(message, code=0):
+    state = {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed", "message": message}}
+    return {
+        "metadata": {"name": "p", "labels": {labels.REVISION: "r"}, "ownerReferences": [{"name": "j"}]},
+        "status": {"containerStatuses": [{"state": state}]},
+    }
+
+
+def test_a_batch_worker_is_reported_by_its_last_words():
+    said = BatchPredictStatus(name="b", namespace="n", revision="r", index=2, state="Finished")
+    report = pod_status.report_of(ended(said.model_dump_json(by_alias=True)))
+    assert (report.owner, report.revision, report.status, report.trouble) == ("j", "r", said, None)
+    killed = pod_status.report_of(ended("signal SIGKILL", 137))
+    assert (killed.status, killed.trouble) == (None, ("Error", "signal SIGKILL"))
 
 
 def test_the_event_of_a_ready_serving_says_where_it_is():
