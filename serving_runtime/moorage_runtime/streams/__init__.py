@@ -1,20 +1,33 @@
 """Where captured events go to and come from: a Kafka topic, or a folder on one machine; a URI says which."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from moorage_runtime.config import StreamConfig
-from moorage_runtime.streams.base import Message, Reader, Record, StreamError, Writer, WriterStats
+from moorage_runtime.streams.base import (
+    Chunk,
+    Message,
+    PartitionReader,
+    Reader,
+    Record,
+    StreamError,
+    Writer,
+    WriterStats,
+)
 
 __all__ = [
+    "Chunk",
     "Message",
+    "PartitionReader",
     "Reader",
     "Record",
     "StreamError",
     "Writer",
     "WriterStats",
     "kafka_address",
+    "open_partitions",
     "open_reader",
     "open_writer",
     "stream_path",
@@ -68,3 +81,21 @@ def open_reader(stream: StreamConfig, group: str, start: Literal["earliest", "la
     from moorage_runtime.streams.directory import DirectoryReader
 
     return DirectoryReader(stream_path(stream.uri), group, start)
+
+
+def open_partitions(
+    stream: StreamConfig, group: str, positions: Mapping[str, int], start: Literal["latest", "earliest"]
+) -> PartitionReader:
+    """A reader of all partitions from `positions`; `start` counts where there are none at all. Raises StreamError.
+
+    With positions, a partition without one came into being since: it is read from its beginning. A broker, topic or
+    folder that is not there is no error: the reader waits for it, and says so.
+    """
+    address = kafka_address(stream.uri)
+    if address is not None:
+        from moorage_runtime.streams.kafka_partitions import KafkaPartitions
+
+        return KafkaPartitions(*address, stream, group, positions, start)
+    from moorage_runtime.streams.directory_partitions import DirectoryPartitions
+
+    return DirectoryPartitions(stream_path(stream.uri), group, positions, start)

@@ -1,6 +1,6 @@
 """The one interface of streams; `kafka.py` and `directory.py` implement it, `open_writer`/`open_reader` choose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +78,59 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release the reader; nothing is committed."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Consecutive messages of one partition, in the order of their offsets; lists have one entry per message."""
+
+    partition: str
+    values: list[bytes]
+    offsets: list[int]
+    next_offset: int
+    """Where to go on after them."""
+    keys: list[bytes | None] | None = None
+    """None where no message has one; likewise the others."""
+    headers: list[tuple[tuple[str, bytes], ...]] | None = None
+    timestamps: list[int] | None = None
+    """ms since the epoch."""
+
+
+class PartitionReader(Protocol):
+    """Reads all partitions of a stream from positions that the caller keeps.
+
+    A partition is a topic's, or one writer of a directory stream (all of its segments in their order); an offset is
+    an integer that grows along a partition. New partitions are found and read from their beginning. Within a
+    partition the order of messages is always the same, between partitions it is not.
+    """
+
+    error: str | None
+    """The stream's own words, while it is failing."""
+    lost: int
+    """Messages (Kafka) or bytes (directory) that retention took before they were read, and torn lines."""
+
+    def poll(self, most: int, timeout: float) -> list[Chunk]:
+        """At most about `most` messages, waiting up to `timeout` seconds for the first.
+
+        Never raises for a broker that is away.
+        """
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Of every partition that is known: the offset of its next message."""
+
+    @property
+    def caught_up(self) -> frozenset[str]:
+        """Partitions of which, by the last poll, nothing was left to read."""
+
+    def lag(self) -> int | None:
+        """Messages (Kafka) or bytes (directory) that are left to read; None where that is not known."""
+
+    def commit(self, positions: Mapping[str, int]) -> None:
+        """Tell the group's positions to whoever watches the group; nothing is read from them."""
+
+    def close(self) -> None:
+        """Release the reader."""
 
 
 class StreamError(Exception):

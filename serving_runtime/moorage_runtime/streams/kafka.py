@@ -5,7 +5,6 @@ may be away for as long as the buffer lasts. No compression: every client can re
 """
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +15,13 @@ from confluent_kafka import Message as Delivery
 
 from moorage_runtime.config import StreamConfig
 from moorage_runtime.streams.base import Message, Record, StreamError, WriterStats
-from moorage_runtime.streams.kafka_client import client_config, credentials, fingerprint
+from moorage_runtime.streams.kafka_client import client_config, credentials, fingerprint, said, words
 
 log = logging.getLogger(__name__)
 
 FATAL = KafkaError._FATAL  # noqa: SLF001 - the library's public names for librdkafka's own codes begin so
 PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001
 ALL_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
-_ATTEMPT = re.compile(r" \(after [0-9]+ms in state .*\)")
 
 TICK = 0.05
 """Seconds between looks at delivery reports: they are taken in bulk, which is kinder to the event loop."""
@@ -72,7 +70,7 @@ class KafkaWriter:
             config = client_config(self._servers, self._stream) | self._settings
             return Producer(config | {"error_cb": self._failing})
         except (KafkaException, OSError, ValueError) as error:
-            raise StreamError(f"{self._name}: {_words(error)}") from error
+            raise StreamError(f"{self._name}: {words(error)}") from error
 
     @property
     def stats(self) -> WriterStats:
@@ -104,7 +102,7 @@ class KafkaWriter:
             except KafkaException as error:
                 self._refused += message.events
                 incomplete = not message.events
-                self._refusal = f"{self._name}: {_words(error)}"
+                self._refusal = f"{self._name}: {words(error)}"
                 self._fatal = self._fatal or error.args[0].fatal()
 
     def flush(self, timeout: float) -> bool:
@@ -132,7 +130,7 @@ class KafkaWriter:
             else:
                 self._failed += events
                 if error.code() not in PURGED:
-                    self._error = f"{self._name}: {_said(error)}"
+                    self._error = f"{self._name}: {said(error)}"
 
         self._callbacks[events] = report
         return report
@@ -141,8 +139,8 @@ class KafkaWriter:
         if error.code() == ALL_DOWN and self._error is not None:
             return
         if self._error is None:
-            log.warning("stream %s fails: %s", self._name, _said(error))
-        self._error = f"{self._name}: {_said(error)}"
+            log.warning("stream %s fails: %s", self._name, said(error))
+        self._error = f"{self._name}: {said(error)}"
         if error.code() == FATAL:
             self._fatal = True
 
@@ -232,7 +230,7 @@ class KafkaReader:
                 [topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
         except (KafkaException, OSError, ValueError) as error:
-            raise StreamError(f"{self._name}: {_words(error)}") from error
+            raise StreamError(f"{self._name}: {words(error)}") from error
 
     def _find_ends(self, topic: str) -> dict[int, int]:
         """Where each partition ends now: joining the group takes seconds, and what comes meanwhile is to be read."""
@@ -256,7 +254,7 @@ class KafkaReader:
             consumer.assign(partitions)
 
     def _failing(self, error: KafkaError) -> None:
-        self.error = f"{self._name}: {_said(error)}"
+        self.error = f"{self._name}: {said(error)}"
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
@@ -268,7 +266,7 @@ class KafkaReader:
         for message in self._consumer.consume(most, timeout):
             error = message.error()
             if error is not None:
-                self.error = f"{self._name}: {_said(error)}"
+                self.error = f"{self._name}: {said(error)}"
                 continue
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             assert topic is not None
@@ -289,7 +287,7 @@ class KafkaReader:
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            raise StreamError(f"{self._name}: position not kept: {_words(error)}") from error
+            raise StreamError(f"{self._name}: position not kept: {words(error)}") from error
 
     def close(self) -> None:
         """Leave the group."""
@@ -313,14 +311,3 @@ def _record(message: Delivery, partition: int, offset: int) -> Record:
 
 def _bytes(value: str | bytes | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
-
-
-def _said(error: KafkaError) -> str:
-    """Its words without the time that an attempt took: the same trouble is told in the same words."""
-    return _ATTEMPT.sub("", error.str())
-
-
-def _words(error: Exception) -> str:
-    """Librdkafka's own words, where it spoke."""
-    first = error.args[0] if error.args else error
-    return _said(first) if isinstance(first, KafkaError) else str(error)

@@ -1,11 +1,15 @@
 """What every Kafka client of the runtime is configured with: address, TLS and credentials from mounted secrets."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaError
+
 from moorage_runtime.config import StreamConfig
 
+_ATTEMPT = re.compile(r" \(after [0-9]+ms in state .*\)")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -55,6 +59,17 @@ def fingerprint(stream: StreamConfig) -> str:
             if path.is_file():
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def said(error: KafkaError) -> str:
+    """Its words without the time that an attempt took: the same trouble is told in the same words."""
+    return _ATTEMPT.sub("", error.str())
+
+
+def words(error: Exception) -> str:
+    """Librdkafka's own words, where it spoke."""
+    first = error.args[0] if error.args else error
+    return said(first) if isinstance(first, KafkaError) else str(error)
 
 
 def _mechanism(stream: StreamConfig) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError
 
-from moorage_runtime.streams.kafka import _said
+from moorage_runtime.streams.kafka_client import said
 
 
 @pytest.mark.parametrize(
@@ -12,4 +12,4 @@ from moorage_runtime.streams.kafka import _said
 )
 def test_the_same_trouble_is_told_in_the_same_words(spent):
     refused = "b:9092/bootstrap: Connect to 127.0.0.1:9092 failed: Connection refused"
-    assert _said(KafkaError(KafkaError._TRANSPORT, refused + spent)) == refused
+    assert said(KafkaError(KafkaError._TRANSPORT, refused + spent)) == refused
