@@ -23,6 +23,8 @@ STEP = 100_000
 """µs of event time between messages."""
 LABELLED = 10
 """Rows of a message that get a label."""
+BIT = 10
+"""Messages whose labels are one message."""
 LATE = 60_000_000
 FAR = 7_258_118_400_000_000
 """µs since the epoch: the year 2200."""
@@ -175,8 +177,12 @@ class Topics:
         self.labels_uri = f"kafka://{kafka.bootstrap}/{self.labels}"
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap})
 
-    def write(self, numbers):
-        """These messages, then their labels, which are of a second later."""
+    def write_bits(self, begins):
+        """The bits that begin at these messages, each followed by its labels."""
+        for begin in begins:
+            self._write(range(begin, begin + BIT))
+
+    def _write(self, numbers):
         for number in numbers:
             for value, headers in self.script.events(number):
                 self._producer.produce(self.events, value, partition=number % PARTITIONS, headers=headers)

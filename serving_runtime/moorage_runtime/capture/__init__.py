@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from moorage_runtime.capture.event import Event, Source
     from moorage_runtime.capture.recorder import Capture, open_capture
 
-__all__ = ["Capture", "Event", "Source", "open_capture"]
+__all__ = ["TEST_ID", "Capture", "Event", "Source", "open_capture"]
+
+TEST_ID = "moorage-test-"
+"""The ids of a live test's requests begin so: who reads the stream may tell them from traffic."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Where a worker is and what it knows, as of one moment, in one conditional put."""

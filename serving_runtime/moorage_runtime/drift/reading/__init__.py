@@ -1,0 +1,1 @@
+"""From messages of captured events to blocks of rows."""

@@ -1,0 +1,1 @@
+"""The running worker: start, loop, keep, report."""
