@@ -10,7 +10,14 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from moorage_runtime.config import Config, ServeConfig, TestConfig
+from moorage_runtime.config import (
+    BatchPredictConfig,
+    Config,
+    DriftConfig,
+    ServeConfig,
+    StreamPredictConfig,
+    TestConfig,
+)
 
 USAGE = 2
 C = TypeVar("C", bound=Config)
@@ -42,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="moorage-runtime", description="Serve or test models in a pod.")
+    parser = argparse.ArgumentParser(prog="moorage-runtime", description="Serve, test and watch models in a pod.")
     parser.add_argument("--version", action="version", version=f"moorage-runtime {version('moorage')}")
     roles = parser.add_subparsers(title="roles", required=True, metavar="ROLE")
     serve = roles.add_parser(
@@ -64,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     test.add_argument("--config", type=Path, metavar="FILE", required=True, help="a TestConfig as JSON")
     test.set_defaults(run=_test)
+    for name, run, kind, what in (
+        ("stream", _stream, "StreamPredictConfig", "predict from a topic to a topic"),
+        ("batch", _batch, "BatchPredictConfig", "predict over a data set"),
+        ("drift", _drift, "DriftConfig", "watch captured events for drift"),
+    ):
+        role = roles.add_parser(name, help=what, description=f"{what.capitalize()}.")
+        role.add_argument("--config", type=Path, metavar="FILE", required=True, help=f"a {kind} as JSON")
+        role.set_defaults(run=run)
     return parser
 
 
@@ -81,6 +96,27 @@ def _test(arguments: argparse.Namespace) -> int:
     from moorage_runtime import live_test
 
     return live_test.main(config)
+
+
+def _stream(arguments: argparse.Namespace) -> int:
+    config = _read(arguments.config, StreamPredictConfig)
+    from moorage_runtime import stream_predict
+
+    return stream_predict.main(config)
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    config = _read(arguments.config, BatchPredictConfig)
+    from moorage_runtime import batch_predict
+
+    return batch_predict.main(config)
+
+
+def _drift(arguments: argparse.Namespace) -> int:
+    config = _read(arguments.config, DriftConfig)
+    from moorage_runtime import drift
+
+    return drift.main(config)
 
 
 def serve_config(

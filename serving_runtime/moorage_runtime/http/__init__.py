@@ -12,7 +12,7 @@ def main(config: ServeConfig) -> int:
 
     from moorage_runtime.http.server import Server
     from moorage_runtime.http.sockets import PortTakenError
-    from moorage_runtime.http.threads import limit_threads
+    from moorage_runtime.models.threads import limit_threads
     from moorage_runtime.streams.base import StreamError
 
     limit_threads()

@@ -13,6 +13,7 @@ from moorage_runtime.http.metrics import CONTENT_TYPE, Metrics
 from moorage_runtime.http.replies import HttpError
 from moorage_runtime.http.router import Endpoint, Handler, Table
 from moorage_runtime.http.served import Served
+from moorage_runtime.models.requests import is_oip
 
 VERSION = version("moorage")
 _GET, _POST, _PUT = b"GET", b"POST", b"PUT"
@@ -40,7 +41,7 @@ class V2Infer:
                 self._oip.raw(exchange, raw)
             return
         body = parse_object(exchange.body)
-        if oip.is_oip(body):
+        if is_oip(body):
             self._oip(exchange, body, None)
         else:
             exchange.text = True

@@ -4,10 +4,10 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from moorage_runtime.capture.event import Source
+from moorage_runtime.capture import Source
+from moorage_runtime.capture.source import Identity, source_of
 from moorage_runtime.config import ModelConfig, ModelState, ModelStatus
 from moorage_runtime.http.batcher import Batcher, Job, Recorder
 from moorage_runtime.http.exchange import Exchange, Gate
@@ -26,16 +26,6 @@ _MESSAGE_MAX = 512
 def new_request_id() -> str:
     """An id that no other process and no other request has."""
     return f"{_PREFIX}-{next(_NUMBERS):x}"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who serves: the parts of an event's source that all models share."""
-
-    namespace: str
-    serving: str
-    revision: str
-    host: str
 
 
 class Served:
@@ -71,21 +61,8 @@ class Served:
         recorder: Callable[[Source], Recorder | None],
     ) -> None:
         """Take requests from now on."""
-        signature = loaded.model.signature
         self.loaded = loaded
-        self.source = Source(
-            namespace=identity.namespace,
-            serving=identity.serving,
-            revision=identity.revision,
-            model=self.name,
-            version=self.version,
-            digest=loaded.digest,
-            framework=loaded.framework,
-            class_name=loaded.class_name,
-            features=tuple(feature.name for feature in signature.features),
-            outputs=tuple(output.name for output in signature.outputs),
-            host=identity.host,
-        )
+        self.source = source_of(identity, self.config, loaded)
         self._worker = Worker(loop, f"predict {self.name}")
         self._batcher = Batcher(
             loop,

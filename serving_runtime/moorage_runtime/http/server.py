@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import json
-import os
-import platform
 import shutil
 import signal
 import tempfile
@@ -13,6 +11,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from moorage_runtime.capture import Source, open_capture
+from moorage_runtime.capture.source import identity
 from moorage_runtime.config import ModelState, ServeConfig, ServeStatus
 from moorage_runtime.http import management, routes, sockets
 from moorage_runtime.http.batcher import Recorder
@@ -23,7 +22,7 @@ from moorage_runtime.http.metrics import Metrics
 from moorage_runtime.http.protocol import Connection
 from moorage_runtime.http.recording import CaptureRecorder
 from moorage_runtime.http.router import Router
-from moorage_runtime.http.served import Identity, Served
+from moorage_runtime.http.served import Served
 from moorage_runtime.http.worker import Worker
 from moorage_runtime.models import Loaded, load
 from moorage_runtime.models.base import LoadError
@@ -54,8 +53,7 @@ class Server:
             lambda: self._capture.status() if self._capture else None,
         )
         self._models = [Served(each, self._gate, limits, self._metrics) for each in config.models]
-        host = os.environ.get("HOSTNAME") or platform.node()
-        self._identity = Identity(config.namespace, config.name, config.revision, host)
+        self._identity = identity(config.namespace, config.name, config.revision)
         self._table = routes.build(self._models, self._metrics, lambda: self.unready is None)
         missing, other = routes.not_found(self._models), self._metrics.route("", "server")
         self._traffic = Router((self._table,), missing, other)

@@ -7,7 +7,8 @@ import orjson
 from moorage_runtime.http.exchange import Exchange
 from moorage_runtime.http.replies import REQUEST_ID_MAX, HttpError
 from moorage_runtime.http.served import new_request_id
-from moorage_runtime.models.base import InputError, Signature
+from moorage_runtime.models.base import InputError
+from moorage_runtime.models.tensors import kind_of
 
 
 def parse(data: bytes) -> Any:
@@ -30,12 +31,6 @@ def parse_object(data: bytes) -> dict[str, Any]:
     return body
 
 
-def kind_of(value: Any) -> str:
-    """JSON's name of a value's type."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
 def request_id(body: dict[str, Any], exchange: Exchange) -> str:
     """The body's id, else the header's, else a new one."""
     value = body.get("id")
@@ -44,12 +39,3 @@ def request_id(body: dict[str, Any], exchange: Exchange) -> str:
     if not isinstance(value, str) or len(value) > REQUEST_ID_MAX:
         raise InputError(f"id must be a string of at most {REQUEST_ID_MAX} characters")
     return value
-
-
-def wanted(names: list[str], signature: Signature, model: str) -> tuple[str, ...]:
-    """Requested outputs that exist, once each."""
-    known = [output.name for output in signature.outputs]
-    for name in names:
-        if known and name not in known:
-            raise InputError(f"model {model} has no output {name[:100]!r}; it has {', '.join(known)}")
-    return tuple(dict.fromkeys(names))

@@ -8,13 +8,15 @@ import orjson
 
 from moorage_runtime.http.batcher import Answers, Job
 from moorage_runtime.http.dialects import v1
-from moorage_runtime.http.dialects.body import kind_of, parse_object, request_id, wanted
-from moorage_runtime.http.dialects.v1 import id_header, one_row_or_many
+from moorage_runtime.http.dialects.body import parse_object, request_id
+from moorage_runtime.http.dialects.v1 import id_header
 from moorage_runtime.http.exchange import Exchange
 from moorage_runtime.http.replies import TEXT, HttpError, to_json
 from moorage_runtime.http.served import Served
 from moorage_runtime.models.base import InputError
+from moorage_runtime.models.requests import one_row_or_many, wanted
 from moorage_runtime.models.signature import arrange, rows_of
+from moorage_runtime.models.tensors import kind_of
 
 INFER_OPERATIONS = ("infer", "predict", "infer_dict", "predict_dict")
 

@@ -8,27 +8,15 @@ import orjson
 from moorage_runtime.config import ModelState
 from moorage_runtime.http.batcher import Answers, Job
 from moorage_runtime.http.dialects import oip_binary
-from moorage_runtime.http.dialects.body import request_id, wanted
-from moorage_runtime.http.dialects.tensors import checked_head, from_json, metadata
+from moorage_runtime.http.dialects.body import request_id
 from moorage_runtime.http.exchange import Exchange
 from moorage_runtime.http.replies import OCTETS, HttpError, to_json
 from moorage_runtime.http.served import Served, new_request_id
 from moorage_runtime.models.base import Array, InputError, Inputs, Signature
-from moorage_runtime.models.signature import arrange, rows_of
+from moorage_runtime.models.requests import arrange_tensors, arrays_of, wanted
+from moorage_runtime.models.signature import rows_of
+from moorage_runtime.models.tensors import from_json, metadata
 from moorage_runtime.models.types import oip_name
-
-_TENSOR_KEYS = ("name", "shape", "datatype")
-
-
-def is_oip(body: dict[str, Any]) -> bool:
-    """The rule between the two V2 dialects: the first input is a tensor object, or there is none to judge by."""
-    if "data_url" in body:
-        return False
-    inputs = body.get("inputs")
-    if not isinstance(inputs, list) or not inputs:
-        return True
-    first = inputs[0]
-    return isinstance(first, dict) and all(key in first for key in _TENSOR_KEYS)
 
 
 class InferJob(Job):
@@ -116,44 +104,23 @@ class Infer:
 
 
 def _inputs(tensors: Any, raw: memoryview | None, signature: Signature) -> Inputs:
-    if not isinstance(tensors, list) or not tensors:
-        raise InputError("inputs must be a list of at least one tensor")
-    arrays: dict[str, Array] = {}
     position = 0
-    for number, tensor in enumerate(tensors):
-        where = f"inputs[{number}]"
-        name, shape, dtype = checked_head(tensor, where)
-        if name in arrays:
-            raise InputError(f"{where}.name {name[:100]!r} is given twice")
+
+    def data(tensor: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> Array:
+        nonlocal position
         parameters = tensor.get("parameters")
         size = oip_binary.binary_size(parameters, where) if parameters is not None else None
         if size is None:
-            arrays[name] = from_json(tensor.get("data"), shape, dtype, where)
-            continue
+            return from_json(tensor.get("data"), shape, dtype, where)
         if raw is None or position + size > len(raw):
             raise InputError(f"{where} has {size} bytes, but the body does not hold as many after its JSON")
-        arrays[name] = oip_binary.decode(raw[position : position + size], shape, dtype, where)
         position += size
+        return oip_binary.decode(raw[position - size : position], shape, dtype, where)
+
+    arrays = arrays_of(tensors, data)
     if raw is not None and position != len(raw):
         raise InputError(f"{len(raw) - position} bytes after the JSON belong to no input")
-    features = signature.features
-    if len(arrays) == 1 and (len(features) != 1 or next(iter(arrays)) != features[0].name):
-        (array,) = arrays.values()
-        if _fits(array, signature):
-            return array
-        if array.ndim > 1 or len(features) <= 1:
-            return arrange(array, signature)
-    return arrange(arrays, signature)
-
-
-def _fits(array: Array, signature: Signature) -> bool:
-    """Whether an array is the model's matrix as it stands, the common case."""
-    return (
-        array.dtype == signature.matrix
-        and array.ndim == 2
-        and len(array) > 0
-        and array.shape[1] == len(signature.features) > 1
-    )
+    return arrange_tensors(arrays, signature)
 
 
 def _outputs(body: dict[str, Any], served: Served) -> tuple[tuple[str, ...], frozenset[str]]:

@@ -6,12 +6,14 @@ from typing import Any
 import orjson
 
 from moorage_runtime.http.batcher import Answers, Job
-from moorage_runtime.http.dialects.body import kind_of, parse, parse_object
+from moorage_runtime.http.dialects.body import parse, parse_object
 from moorage_runtime.http.exchange import Exchange
 from moorage_runtime.http.replies import HttpError, to_json
 from moorage_runtime.http.served import Served, new_request_id
 from moorage_runtime.models.base import InputError, Inputs
+from moorage_runtime.models.requests import one_row_or_many
 from moorage_runtime.models.signature import arrange, rows_of
+from moorage_runtime.models.tensors import kind_of
 
 
 class PredictJob(Job):
@@ -68,13 +70,6 @@ def instances(body: dict[str, Any]) -> Any:
                 raise InputError(f"{key} must be a list of rows, not {kind_of(rows)}")
             return rows
     raise HttpError(400, 'the body needs "instances", a list of rows')
-
-
-def one_row_or_many(rows: Any, features: int) -> Any:
-    """MLRun's short form of one row, a flat list of its values, as a list of one row."""
-    if isinstance(rows, list) and rows and not isinstance(rows[0], list | dict) and features != 1:
-        return [rows]
-    return rows
 
 
 class Predict:

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
+from moorage_runtime.capture.source import Identity
 from moorage_runtime.config import ModelConfig
 from moorage_runtime.http import routes
 from moorage_runtime.http.exchange import Gate
@@ -17,7 +18,7 @@ from moorage_runtime.http.limits import Limits, Sweeper
 from moorage_runtime.http.metrics import Metrics
 from moorage_runtime.http.protocol import Connection
 from moorage_runtime.http.router import Router
-from moorage_runtime.http.served import Identity, Served
+from moorage_runtime.http.served import Served
 from moorage_runtime.models import Loaded
 from moorage_runtime.models.base import InputError, LoadError, Signature, Tensor
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from moorage_runtime.http.dialects.body import kind_of
 from moorage_runtime.models.base import Array, InputError, Signature, Tensor
 from moorage_runtime.models.cells import cast
 from moorage_runtime.models.types import dtype_of_oip, oip_name
@@ -13,6 +12,12 @@ from moorage_runtime.models.types import dtype_of_oip, oip_name
 _RANK_MAX = 16
 _MATRIX = "input-0"
 """Name of the one input of a model that knows nothing about its features."""
+
+
+def kind_of(value: Any) -> str:
+    """JSON's name of a value's type."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def checked_head(tensor: Any, where: str) -> tuple[str, tuple[int, ...], np.dtype[Any]]:
