@@ -45,5 +45,5 @@ def joblib_bytes(model: Any) -> bytes:
 def parquet_bytes(columns: dict[str, Any]) -> bytes:
     """Named columns as one Parquet file."""
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer)
+    pq.write_table(pa.table(columns), buffer, row_group_size=125_000)
     return buffer.getvalue()

@@ -2,8 +2,9 @@
 
 models/breast-cancer/v1/model.joblib    gradient-boosted trees over 30 features
 data/breast-cancer/test.parquet         held-out tumours with their diagnosis
-data/breast-cancer/reference.parquet    8,000 rows of the population, for drift
-data/breast-cancer/traffic.parquet      2,000 further rows of the same population
+data/breast-cancer/reference.parquet    8,000 rows of the population and what the model makes of them, for drift
+data/breast-cancer/traffic.parquet      2,400 further rows of the same population
+data/breast-cancer/backlog.parquet      1,000,000 more, for a batch
 """
 
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import numpy as np
 import pandas as pd
 from population import Population
 from publish import arguments, joblib_bytes, parquet_bytes, publish
@@ -31,6 +33,10 @@ def main() -> None:
     )
     model = GradientBoostingClassifier(random_state=7).fit(seen, seen_diagnosis)
     population = Population.fit(data.data, data.target, decimals=5)
+    reference = population.sample(8000, seed=21)
+
+    def named(values: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(features, values.T, strict=True))
 
     publish(
         to,
@@ -40,10 +46,11 @@ def main() -> None:
                 {**held_out, "diagnosis": held_out_diagnosis.astype(object)}
             ),
             "data/breast-cancer/reference.parquet": parquet_bytes(
-                dict(zip(features, population.sample(8000, seed=21).T, strict=True))
+                {**named(reference), "diagnosis": model.predict(pd.DataFrame(reference, columns=features))}
             ),
-            "data/breast-cancer/traffic.parquet": parquet_bytes(
-                dict(zip(features, population.sample(2000, seed=22).T, strict=True))
+            "data/breast-cancer/traffic.parquet": parquet_bytes(named(population.sample(2400, seed=22))),
+            "data/breast-cancer/backlog.parquet": parquet_bytes(
+                {"id": np.arange(1_000_000), **named(population.sample(1_000_000, seed=23))}
             ),
         },
     )

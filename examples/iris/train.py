@@ -2,8 +2,9 @@
 
 models/iris/v3/model.joblib      StandardScaler + LogisticRegression
 data/iris/test.parquet           held-out flowers with their species
-data/iris/reference.parquet      6,000 rows of the population, for drift
-data/iris/traffic.parquet        2,000 further rows of the same population
+data/iris/reference.parquet      6,000 rows of the population and what the model makes of them, for drift
+data/iris/traffic.parquet        2,400 further rows of the same population
+data/iris/backlog.parquet        1,000,000 more, for a batch
 """
 
 import sys
@@ -32,6 +33,7 @@ def main() -> None:
     )
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(seen, seen_species)
     population = Population.fit(rows, species, decimals=1)
+    reference = population.sample(6000, seed=11)
 
     def named(values: np.ndarray) -> dict[str, np.ndarray]:
         return dict(zip(FEATURES, values.T, strict=True))
@@ -41,8 +43,13 @@ def main() -> None:
         {
             "models/iris/v3/model.joblib": joblib_bytes(model),
             "data/iris/test.parquet": parquet_bytes({**named(held_out), "species": held_out_species}),
-            "data/iris/reference.parquet": parquet_bytes(named(population.sample(6000, seed=11))),
-            "data/iris/traffic.parquet": parquet_bytes(named(population.sample(2000, seed=12))),
+            "data/iris/reference.parquet": parquet_bytes(
+                {**named(reference), "species": model.predict(reference)}
+            ),
+            "data/iris/traffic.parquet": parquet_bytes(named(population.sample(2400, seed=12))),
+            "data/iris/backlog.parquet": parquet_bytes(
+                {"id": np.arange(1_000_000), **named(population.sample(1_000_000, seed=13))}
+            ),
         },
     )
     print(f"accuracy on {len(held_out)} held-out flowers: {model.score(held_out, held_out_species):.3f}")

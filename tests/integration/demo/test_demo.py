@@ -38,16 +38,11 @@ def test_the_demo_shows_the_main_job(example: str, tmp_path: Path) -> None:
     assert "✗" not in done.stdout + done.stderr
 
 
-def test_the_demo_needs_no_curl(tmp_path: Path) -> None:
-    done = demo(tmp_path, PATH=str(Path(sys.executable).parent))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "$ curl -s http://127.0.0.1:" in done.stdout
-
-
-def test_the_demo_runs_on_a_real_broker(kafka, tmp_path: Path) -> None:
-    done = demo(tmp_path, "--kafka", kafka.bootstrap)
+def test_the_demo_runs_on_a_real_broker_and_needs_no_curl(kafka, tmp_path: Path) -> None:
+    done = demo(tmp_path, "--kafka", kafka.bootstrap, PATH=str(Path(sys.executable).parent))
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (tmp_path / ".moorage/demo/streams").exists()
+    assert "$ curl -s http://127.0.0.1:" in done.stdout
 
 
 def test_the_demo_fails_where_a_step_is_not_so(tmp_path: Path) -> None:
