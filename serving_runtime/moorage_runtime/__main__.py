@@ -49,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="moorage-runtime", description="Serve, test and watch models in a pod.")
+    parser = argparse.ArgumentParser(
+        prog="moorage-runtime", description="Serve, test and watch models in a pod."
+    )
     parser.add_argument("--version", action="version", version=f"moorage-runtime {version('moorage')}")
     roles = parser.add_subparsers(title="roles", required=True, metavar="ROLE")
     serve = roles.add_parser(

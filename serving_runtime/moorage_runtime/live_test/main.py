@@ -5,8 +5,8 @@ import contextlib
 import signal
 import sys
 
-from moorage_runtime.config import TestConfig
 from moorage_runtime import termination
+from moorage_runtime.config import TestConfig
 from moorage_runtime.live_test import console
 from moorage_runtime.live_test.limits import Limits
 from moorage_runtime.live_test.page import as_html
