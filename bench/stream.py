@@ -6,7 +6,7 @@ One iris pipeline (StandardScaler + LogisticRegression), records of four numbers
 to a topic. The broker (a real one, from e2e/parts) is pinned to one core, the process that predicts to the other. The
 loops are what a person writes first: consume a record, predict it, send the answer; with kafka-python and with
 confluent-kafka. Compare the CPU per record: rates on a shared machine are noisy, and the broker may be the limit.
-MLServer's Kafka support is not measured: it answers Open Inference Protocol requests only, without a consumer group.
+MLServer's Kafka support is not measured.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Every example's model predicts the same over a data set as over HTTP, bit for bit."""
+"""Every example's model predicts the same over HTTP, over a data set and from a stream, bit for bit."""
 
 import json
 import os
@@ -13,6 +13,8 @@ import pytest
 import yaml
 from pyarrow import parquet
 
+from moorage_runtime.streams.base import Message
+from moorage_runtime.streams.directory import DirectoryWriter
 from parts import Process, free_port
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -69,25 +71,61 @@ def served(model, table, folder):
     return {output["name"]: np.array(output["data"]).reshape(output["shape"]) for output in answer["outputs"]}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_batch_predicts_as_serve_does(name, tmp_path):
-    model, table, data = trained(name, tmp_path)
-    config = tmp_path / "batch.json"
+def over_a_data_set(model, data, folder):
+    """The predictions in Parquet, by column."""
+    config = folder / "batch.json"
     document = {
         "model": model,
         "input": {"uri": str(data)},
-        "outputUri": str(tmp_path / "out"),
+        "outputUri": str(folder / "out"),
         "managementPort": None,
     }
     config.write_text(json.dumps(document))
     command = [sys.executable, "-m", "moorage_runtime", "batch", "--config", config]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "JOB_COMPLETION_INDEX": "0"})
-    found = pa.concat_tables([parquet.read_table(file) for file in sorted(tmp_path.glob("out/[!_]*/part-*"))])
-    wanted = served(model, table, tmp_path)
-    assert found.num_rows == table.num_rows >= 1000
+    found = pa.concat_tables([parquet.read_table(file) for file in sorted(folder.glob("out/[!_]*/part-*"))])
     assert found["error"].null_count == found.num_rows
+    return found
+
+
+def from_a_stream(model, table, folder):
+    """The output records of as many input records, in their order."""
+    streams = {name: folder / "streams" / name for name in ("in", "out", "dead")}
+    writer = DirectoryWriter(streams["in"], 64 << 20)
+    writer.write([Message(json.dumps(row).encode()) for row in table.to_pylist()])
+    writer.close(30)
+    config = folder / "stream.json"
+    document = {
+        "models": [model],
+        "input": {"uri": str(streams["in"])},
+        "output": {"uri": str(streams["out"])},
+        "deadLetter": {"uri": str(streams["dead"])},
+        "host": "127.0.0.1",
+        "managementPort": free_port(),
+    }
+    config.write_text(json.dumps(document))
+
+    def lines():
+        return [
+            line for file in sorted(streams["out"].glob("*.jsonl")) for line in file.read_bytes().splitlines()
+        ]
+
+    command = [sys.executable, "-m", "moorage_runtime", "stream", "--config", config]
+    with Process(command, folder / "stream.log") as worker:
+        worker.wait_until(lambda: len(lines()) >= table.num_rows, "an output for each input")
+        assert worker.stop() == 0
+    return [json.loads(line) for line in lines()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_predicts_the_same_in_every_mode(name, tmp_path):
+    model, table, data = trained(name, tmp_path)
+    wanted = served(model, table, tmp_path)
+    batch, stream = over_a_data_set(model, data, tmp_path), from_a_stream(model, table, tmp_path)
+    assert len(batch) == len(stream) == table.num_rows >= 1000
     assert len(wanted) == 2
     for output, values in wanted.items():
-        column = np.array(found[output].to_pylist())
+        column = np.array(batch[output].to_pylist())
         assert column.dtype == values.dtype
         assert column.tobytes() == values.tobytes(), output
+        assert [record["outputs"][output] for record in stream] == values.tolist(), output
