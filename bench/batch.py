@@ -1,6 +1,6 @@
 """Rows a second from Parquet to Parquet with a linear model, beside what people use today, in the same run.
 
-    python bench/batch.py [--rows 4000000] [--features 4] [--peers ray] [--json FILE]
+    python bench/batch.py [--rows 4000000] [--features 4] [--json FILE]
 
 Every candidate reads the same file (an id and float64 features), predicts with the same scikit-learn pipeline
 (StandardScaler + LogisticRegression) and writes id and prediction as Parquet. Each is a process of its own, pinned
@@ -12,7 +12,6 @@ the machine is shared.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,15 +28,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
-from parts.base import CACHE  # noqa: E402
-
 CORE = 0
 FEW = 1000
 PATIENCE = 240
 """Seconds after which a candidate is given up."""
-PEERS = {"ray": ["ray[data]==2.*", "scikit-learn", "pandas", "pyarrow", "joblib"]}
 PANDAS = """
 import sys, joblib, pandas as pd
 model, source, target, names = sys.argv[1:5]
@@ -46,20 +40,6 @@ model = joblib.load(model)
 rows = pd.read_parquet(source)
 rows["predict"] = model.predict(rows[names].to_numpy())
 rows[["id", "predict"]].to_parquet(target + ".parquet")
-"""
-RAY = """
-import sys, joblib, ray, ray.data
-path, source, target, names = sys.argv[1:5]
-names = names.split(",")
-ray.init(num_cpus=1, include_dashboard=False, _node_ip_address="127.0.0.1", logging_level="ERROR", log_to_driver=False)
-ray.data.DataContext.get_current().enable_progress_bars = False
-class Predict:
-    def __init__(self):
-        self.model = joblib.load(path)
-    def __call__(self, batch):
-        return batch.assign(predict=self.model.predict(batch[names].to_numpy()))[["id", "predict"]]
-rows = ray.data.read_parquet(source)
-rows.map_batches(Predict, batch_format="pandas", batch_size=65536, concurrency=1, num_cpus=0.5).write_parquet(target)
 """
 
 
@@ -92,7 +72,6 @@ def main() -> int:
     )
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--features", type=int, default=4)
-    parser.add_argument("--peers", default="ray", help="peers to install and measure; empty for none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
     arguments = parser.parse_args()
     rows, wrong = [], 0
@@ -100,12 +79,6 @@ def main() -> int:
         folder = Path(name)
         names = publish(folder, arguments.rows, arguments.features)
         candidates = {"moorage": moorage, "pandas": pandas}
-        for peer in filter(None, arguments.peers.split(",")):
-            try:
-                candidates[peer] = {"ray": ray(environment(peer))}[peer]
-            except subprocess.CalledProcessError as error:
-                said = error.stderr.decode().strip().splitlines() or [str(error)]
-                print(f"{peer} could not be installed: {said[-1]}")
         header = f"{'candidate':<12}{'start s':>9}{'seconds':>9}{'rows/s':>13}{'CPU us/row':>12}{'rows/CPU s':>13}{'peak MB':>9}"
         print(f"{arguments.rows:,} rows, {arguments.features} features, one core\n{header}")
         for title, command in candidates.items():
@@ -175,10 +148,6 @@ def moorage(folder: Path, data: str, names: list[str]) -> list[str]:
 
 def pandas(folder: Path, data: str, names: list[str]) -> list[str]:
     return script(sys.executable, PANDAS, folder, data, names, "pandas")
-
-
-def ray(python: Path):
-    return lambda folder, data, names: script(str(python), RAY, folder, data, names, "ray")
 
 
 def script(python: str, text: str, folder: Path, data: str, names: list[str], title: str) -> list[str]:
@@ -252,18 +221,6 @@ def same(folder: Path, title: str) -> bool:
     if not equal:
         print(f"{title}: other predictions than moorage's")
     return equal
-
-
-def environment(peer: str) -> Path:
-    """The Python of a peer's virtual environment, made once."""
-    folder = CACHE.parent / "bench" / peer
-    python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        print(f"installing {peer} …", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PEERS[peer]], check=True, capture_output=True)
-        (folder / "installed").touch()
-    return python
 
 
 if __name__ == "__main__":
