@@ -9,6 +9,7 @@ from moorage_operator.plan import (
     batch_prediction_pod,
     batch_prediction_status,
     children,
+    cron_jobs,
     labels,
     names,
     serving_refs,
@@ -21,7 +22,6 @@ from moorage_operator.plan.refusal import Refused
 from moorage_operator.plan.types import Object, Observed, Plan
 
 KIND = "BatchPrediction"
-_HISTORY = 3
 references = serving_refs.references
 
 
@@ -83,29 +83,21 @@ def _scheduled(
         existing = [children.kept(KIND, meta, owned) for owned in (*files, cron_job) if owned]
         policy = [_policy(prediction)] if cron_job else []
         return Plan((*existing, *policy), seen.written(made), seen.requeue_seconds)
-    # a Job under way may start further pods of the ConfigMap that it began with
-    running = bool(((cron_job or {}).get("status") or {}).get("active"))
-    still_used = [
-        children.kept(KIND, meta, owned)
-        for owned in files
-        if running and owned["metadata"]["name"] != made.config_name
-    ]
+    still_used = cron_jobs.configs_in_use(KIND, meta, cron_job, files, made.config_name)
     wanted = (
         children.config_map(labels.metadata(KIND, meta, made.config_name), made.files),
-        {
-            "apiVersion": "batch/v1",
-            "kind": "CronJob",
-            "metadata": labels.metadata(KIND, meta, name),
-            "spec": {
-                "schedule": spec.schedule,
-                **({"timeZone": spec.time_zone} if spec.time_zone else {}),
+        cron_jobs.cron_job(
+            KIND,
+            meta,
+            name,
+            schedule=spec.schedule,
+            time_zone=spec.time_zone,
+            job=made.job,
+            settings={
                 "concurrencyPolicy": (spec.concurrency_policy or ConcurrencyPolicy.FORBID).value,
                 "suspend": spec.suspend,
-                "successfulJobsHistoryLimit": _HISTORY,
-                "failedJobsHistoryLimit": _HISTORY,
-                "jobTemplate": {"metadata": {"labels": labels.fixed(KIND, meta.name)}, "spec": made.job},
             },
-        },
+        ),
     )
     return Plan((*wanted, _policy(prediction), *still_used), seen.written(), seen.requeue_seconds)
 

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from moorage_api.drift_monitor import DriftMonitor
 from moorage_api.model_runtime import Role
 from moorage_api.model_serving import CaptureFormat
-from moorage_operator.plan import config, drift_monitor_status, labels, names, pods, serving_refs, workloads
+from moorage_operator.plan import config, drift_monitor_status, labels, names, pods, serving_refs, worker_pods
 from moorage_operator.plan.catalogue import Catalogue, Runtime
 from moorage_operator.plan.conditions import Outcome
 from moorage_operator.plan.refusal import invalid
 from moorage_operator.plan.serving_refs import Referred
 from moorage_operator.plan.types import Object, Observed
-from moorage_runtime import config as runtime
 
 KIND = "DriftMonitor"
-_GRACE_SECONDS = 60
-"""To deliver what waits and to write the last checkpoint."""
 _UNREADABLE = (CaptureFormat.CLOUDEVENTS,)
 
 
@@ -65,24 +62,18 @@ def _pod(monitor: DriftMonitor, watched: config.Watched, chosen: Runtime) -> Dri
     name = drift_monitor_status.deployment_name(meta)
 
     def made(revision: str) -> tuple[Object, dict[str, str]]:
-        container = pods.Container(
-            image=chosen.spec.image,
-            command=chosen.spec.command,
-            args=[Role.DRIFT.value, "--config", runtime.CONFIG_FILE],
-            env=chosen.spec.env or (),
-            env_from_secrets=config.storage_secrets(spec.storage),
+        template = worker_pods.template(
+            Role.DRIFT,
+            chosen,
+            pod=spec.pod,
+            storage=spec.storage,
             attachments=[
                 pods.config(names.child(name, revision)),
                 *config.drift_claims(spec),
                 *config.drift_secrets(spec, watched),
             ],
-            settings={"ports": [workloads.MANAGEMENT], **workloads.probes()},
-        )
-        template = pods.template(
-            container=container,
-            pod=spec.pod,
-            pod_labels={**labels.fixed(KIND, meta.name), labels.REVISION: revision},
-            settings={"terminationGracePeriodSeconds": _GRACE_SECONDS},
+            fixed=labels.fixed(KIND, meta.name),
+            revision=revision,
         )
         read = config.drift(meta=meta, spec=spec, watched=watched, revision=revision)
         return template, {pods.CONFIG_KEY: config.document(read)}

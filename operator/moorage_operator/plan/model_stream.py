@@ -9,17 +9,23 @@ from dataclasses import dataclass
 from moorage_api.conditions import Reason
 from moorage_api.model_runtime import Role
 from moorage_api.model_serving import ModelServing
-from moorage_operator.plan import children, config, labels, model_stream_status, names, pods, workloads
+from moorage_operator.plan import (
+    children,
+    config,
+    labels,
+    model_stream_status,
+    names,
+    pods,
+    worker_pods,
+    workloads,
+)
 from moorage_operator.plan.catalogue import Catalogue, Runtime
 from moorage_operator.plan.refusal import Refused
 from moorage_operator.plan.types import Object, Observed
-from moorage_runtime import config as runtime
 
 KIND = "ModelServing"
 _PODS = "ModelServing-stream"
 """What the pods' label says instead of the kind."""
-_GRACE_SECONDS = 60
-"""To finish the batch in hand and commit it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +82,18 @@ def _revision(serving: ModelServing, chosen: Runtime, name: str) -> tuple[Object
     meta, spec = serving.metadata, serving.spec
 
     def made(revision: str) -> tuple[Object, dict[str, str]]:
-        container = pods.Container(
-            image=chosen.spec.image,
-            command=chosen.spec.command,
-            args=[Role.STREAM.value, "--config", runtime.CONFIG_FILE],
-            env=chosen.spec.env or (),
-            env_from_secrets=config.storage_secrets(spec.storage),
+        template = worker_pods.template(
+            Role.STREAM,
+            chosen,
+            pod=spec.pod,
+            storage=spec.storage,
             attachments=[
                 pods.config(names.child(name, revision)),
                 *config.served_models(spec),
                 *config.stream_predict_secrets(spec),
             ],
-            settings={"ports": [workloads.MANAGEMENT], **workloads.probes()},
-        )
-        template = pods.template(
-            container=container,
-            pod=spec.pod,
-            pod_labels={**labels.fixed(_PODS, meta.name), labels.REVISION: revision},
-            settings={"terminationGracePeriodSeconds": _GRACE_SECONDS},
+            fixed=labels.fixed(_PODS, meta.name),
+            revision=revision,
         )
         read = config.stream_predict(meta=meta, spec=spec, revision=revision)
         return template, {pods.CONFIG_KEY: config.document(read)}

@@ -8,6 +8,7 @@ from moorage_api.model_test import ModelTest, ModelTestSpec, TriggerType
 from moorage_operator.plan import (
     children,
     conditions,
+    cron_jobs,
     labels,
     model_test_pod,
     model_test_status,
@@ -87,31 +88,17 @@ def _scheduled(resource: Object, test: ModelTest, run: str, catalogue: Catalogue
     if isinstance(made, Outcome):
         existing = [children.kept(KIND, meta, owned) for owned in (*files, cron_job) if owned]
         return Plan(tuple(existing), seen.written(made))
-    spec = {
-        "schedule": trigger.schedule,
-        **({"timeZone": trigger.time_zone} if trigger.time_zone else {}),
-        "concurrencyPolicy": "Forbid",
-        "successfulJobsHistoryLimit": 3,
-        "failedJobsHistoryLimit": 3,
-        "jobTemplate": {
-            "metadata": {"labels": labels.fixed(KIND, meta.name)},
-            "spec": {"backoffLimit": 0, "template": made.template},
-        },
-    }
-    # a Job that has just started may not have mounted its ConfigMap yet
-    running = bool(((cron_job or {}).get("status") or {}).get("active"))
-    still_used = [
-        children.kept(KIND, meta, owned)
-        for owned in files
-        if running and owned["metadata"]["name"] != made.config_name
-    ]
+    still_used = cron_jobs.configs_in_use(KIND, meta, cron_job, files, made.config_name)
     wanted = (
         children.config_map(labels.metadata(KIND, meta, made.config_name), made.files),
-        {
-            "apiVersion": "batch/v1",
-            "kind": "CronJob",
-            "metadata": labels.metadata(KIND, meta, name),
-            "spec": spec,
-        },
+        cron_jobs.cron_job(
+            KIND,
+            meta,
+            name,
+            schedule=trigger.schedule,
+            time_zone=trigger.time_zone,
+            job={"backoffLimit": 0, "template": made.template},
+            settings={"concurrencyPolicy": "Forbid"},
+        ),
     )
     return Plan((*wanted, *still_used), seen.written())
